@@ -1,0 +1,66 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The settings of every Swift target: Swift 6 mode, strict memory safety, no warning tolerated.
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .enableExperimentalFeature("Lifetimes"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+func box(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "extant",
+  products: [
+    .library(name: "Extant", targets: ["Extant"]),
+    .executable(name: "extant", targets: ["ExtantCLI"]),
+    .library(name: "extant-fallocate", type: .dynamic, targets: ["ExtantFallocate"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
+  ],
+  targets: [
+    // System libraries and the C that Swift cannot say.
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+    .target(name: "CExtantSystem"),
+    .target(name: "ExtantFallocate"),
+
+    // The boxes of docs/ARCHITECTURE.md; an arrow there is a dependency here.
+    box("ExtantBase", [system]),
+    box("Threading", ["CExtantSystem"]),
+    box("BlockIO", ["ExtantBase", "Threading", "CExtantSystem", system]),
+    box("Ext4Format", ["ExtantBase", "CISAL"]),
+    box("ExtentMap", ["ExtantBase"]),
+    box("BlockCache", ["ExtantBase", "BlockIO", "Threading", collections]),
+    box("Journal", ["ExtantBase", "BlockIO", "Threading"]),
+    box(
+      "Extant",
+      [
+        "ExtantBase", "Threading", "BlockIO", "Ext4Format", "ExtentMap", "BlockCache", "Journal",
+        collections,
+      ]),
+    box("ExtantMake", ["ExtantBase", "BlockIO", "Ext4Format"]),
+    box("ExtantFuse", ["Extant", "CFuse3", "Threading", "CExtantSystem", logging]),
+    .executableTarget(
+      name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
+      swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

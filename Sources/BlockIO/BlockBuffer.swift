@@ -1,0 +1,33 @@
+/// The bytes of one block in memory, page-aligned, owned.
+///
+/// The only unsafe storage of block contents in the project; everything else sees spans. It does
+/// no locking: whoever shares a buffer between threads says which lock covers it.
+@safe public final class BlockBuffer: @unchecked Sendable {
+  public var byteCount: Int { unsafe base.count }
+  @usableFromInline let base: UnsafeMutableRawBufferPointer
+
+  /// A zeroed buffer.
+  public init(byteCount: Int) {
+    unsafe base = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: byteCount, alignment: min(max(byteCount, 512), 4096))
+    unsafe base.initializeMemory(as: UInt8.self, repeating: 0)
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  @inlinable public var bytes: RawSpan {
+    @_lifetime(borrow self)
+    get {
+      let span = unsafe UnsafeRawBufferPointer(base).bytes
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  @inlinable public var mutableBytes: MutableRawSpan {
+    @_lifetime(borrow self)
+    get {
+      let span = unsafe base.mutableBytes
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+}

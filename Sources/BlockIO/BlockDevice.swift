@@ -1,0 +1,47 @@
+import ExtantBase
+
+/// Something that stores bytes by offset: a file, memory, or a wrapper that records or fails.
+///
+/// Offsets and lengths are in bytes and need no alignment. Reads and writes are whole or throw
+/// `FileSystemError.io`; a call past the end throws EINVAL-like `.io` and touches nothing. Calls
+/// may come from any thread at once; overlapping writes are the caller's to order.
+public protocol BlockDevice: AnyObject, Sendable {
+  /// For messages: a path, or a made-up name.
+  var name: String { get }
+  var byteCount: UInt64 { get }
+  var isReadOnly: Bool { get }
+
+  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError)
+  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError)
+
+  /// Reads consecutive blocks into buffers (scatter), in one call where the device can.
+  func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError)
+  /// Writes buffers to consecutive places (gather), in one call where the device can.
+  func write(_ buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError)
+
+  /// Returns when everything written before the call is durable.
+  func flush() throws(FileSystemError)
+  /// Tells the device that the range is unused. A hint: its later contents are undefined.
+  func discard(_ range: Range<UInt64>) throws(FileSystemError)
+  /// Releases the device and its lock. Later calls throw EBADF.
+  func close() throws(FileSystemError)
+}
+
+extension BlockDevice {
+  public func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
+    var offset = offset
+    for buffer in buffers {
+      var bytes = buffer.mutableBytes
+      try read(into: &bytes, at: offset)
+      offset += UInt64(buffer.byteCount)
+    }
+  }
+
+  public func write(_ buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
+    var offset = offset
+    for buffer in buffers {
+      try write(buffer.bytes, at: offset)
+      offset += UInt64(buffer.byteCount)
+    }
+  }
+}

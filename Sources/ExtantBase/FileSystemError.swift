@@ -1,0 +1,102 @@
+import SystemPackage
+
+/// Everything that can go wrong, in kinds that are never mixed.
+///
+/// The first three are faults: of the device, of the image, of our completeness. The last is an
+/// ordinary answer, as errno, that the caller asked for by asking.
+public enum FileSystemError: Error, Sendable, Equatable {
+  /// The device failed.
+  case io(DeviceFailure)
+  /// The image breaks a rule of ext4.
+  case corrupt(Corruption)
+  /// The image, or the request, needs what is not built.
+  case unsupported(Unsupported)
+  /// An expected refusal: a missing name, a full disk, a wrong range.
+  case refused(Errno)
+}
+
+/// A system call on the device that failed.
+public struct DeviceFailure: Sendable, Equatable {
+  public enum Operation: String, Sendable { case open, read, write, flush, discard, lock, resize }
+  public var operation: Operation
+  public var errno: Errno
+  /// In bytes from the start of the device; nil where the call has no place.
+  public var offset: UInt64?
+  /// Whatever names the device to a user, most often a path.
+  public var device: String
+
+  public init(_ operation: Operation, _ errno: Errno, offset: UInt64? = nil, device: String) {
+    self.operation = operation
+    self.errno = errno
+    self.offset = offset
+    self.device = device
+  }
+}
+
+/// A rule that the image breaks, and where.
+public struct Corruption: Sendable, Equatable {
+  /// The structure's name in ext4's documentation: "superblock", "extent node", "directory block".
+  public var structure: String
+  public var inode: InodeNumber?
+  public var block: BlockAddress?
+  /// What should have held, as a sentence's end: "checksum 0x1234 does not match 0x5678".
+  public var rule: String
+
+  public init(
+    _ structure: String, inode: InodeNumber? = nil, block: BlockAddress? = nil, _ rule: String
+  ) {
+    self.structure = structure
+    self.inode = inode
+    self.block = block
+    self.rule = rule
+  }
+}
+
+/// A feature or request that is refused by its name.
+public struct Unsupported: Sendable, Equatable {
+  public var feature: String
+  public var detail: String
+
+  public init(_ feature: String, _ detail: String) {
+    self.feature = feature
+    self.detail = detail
+  }
+}
+
+extension FileSystemError {
+  /// The errno a system call would fail with. Corruption is EUCLEAN, as in the kernel.
+  public var errno: Errno {
+    switch self {
+    case .io(let failure): failure.errno
+    case .corrupt: Errno(rawValue: 117)
+    case .unsupported: .notSupportedOnSocket
+    case .refused(let errno): errno
+    }
+  }
+
+  /// Whether this is a fault of device or image rather than an answer.
+  public var isFault: Bool {
+    switch self {
+    case .io, .corrupt: true
+    case .unsupported, .refused: false
+    }
+  }
+}
+
+extension FileSystemError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .io(let failure):
+      let place = failure.offset.map { " at byte \($0)" } ?? ""
+      return "\(failure.device): \(failure.operation.rawValue)\(place) failed: \(failure.errno)"
+    case .corrupt(let corruption):
+      let places = [corruption.inode?.description, corruption.block?.description].compactMap { $0 }
+      let place = places.isEmpty ? "" : " (" + places.joined(separator: ", ") + ")"
+      return "corrupt \(corruption.structure)\(place): \(corruption.rule)"
+    case .unsupported(let unsupported):
+      return "not supported: \(unsupported.feature): \(unsupported.detail)"
+    case .refused(let errno):
+      return "\(errno)"
+    }
+  }
+}

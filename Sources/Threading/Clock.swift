@@ -1,0 +1,15 @@
+import CExtantSystem
+
+/// The clocks of the engine, so that a test can replace them in one place.
+public enum Clock {
+  /// Nanoseconds since some fixed moment; never steps back.
+  public static func monotonicNanoseconds() -> UInt64 { csys_monotonic_ns() }
+
+  /// The time of day as seconds and nanoseconds since 1970.
+  public static func now() -> (seconds: Int64, nanoseconds: UInt32) {
+    var seconds: Int64 = 0
+    var nanoseconds: UInt32 = 0
+    unsafe csys_realtime(&seconds, &nanoseconds)
+    return (seconds, nanoseconds)
+  }
+}
