@@ -24,12 +24,18 @@ public struct DeviceFailure: Sendable, Equatable {
   public var offset: UInt64?
   /// Whatever names the device to a user, most often a path.
   public var device: String
+  /// What the errno does not say, as a clause: "another program has it open for writing".
+  public var reason: String?
 
-  public init(_ operation: Operation, _ errno: Errno, offset: UInt64? = nil, device: String) {
+  public init(
+    _ operation: Operation, _ errno: Errno, offset: UInt64? = nil, device: String,
+    reason: String? = nil
+  ) {
     self.operation = operation
     self.errno = errno
     self.offset = offset
     self.device = device
+    self.reason = reason
   }
 }
 
@@ -88,7 +94,9 @@ extension FileSystemError: CustomStringConvertible {
     switch self {
     case .io(let failure):
       let place = failure.offset.map { " at byte \($0)" } ?? ""
-      return "\(failure.device): \(failure.operation.rawValue)\(place) failed: \(failure.errno)"
+      let reason = failure.reason.map { " (\($0))" } ?? ""
+      return
+        "\(failure.device): \(failure.operation.rawValue)\(place) failed: \(failure.errno)\(reason)"
     case .corrupt(let corruption):
       let places = [corruption.inode?.description, corruption.block?.description].compactMap { $0 }
       let place = places.isEmpty ? "" : " (" + places.joined(separator: ", ") + ")"

@@ -12,4 +12,7 @@ public enum Clock {
     unsafe csys_realtime(&seconds, &nanoseconds)
     return (seconds, nanoseconds)
   }
+
+  /// Pauses the calling thread for at least this long.
+  public static func sleep(nanoseconds: UInt64) { csys_sleep_ns(nanoseconds) }
 }

@@ -1,4 +1,56 @@
 // File calls that swift-system does not have. Used by BlockIO, and by the tools for mounts.
+// Each returns 0 or an errno, never -1.
 #ifndef CEXTANTSYSTEM_FILES_H
 #define CEXTANTSYSTEM_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum csys_file_kind { CSYS_FILE_REGULAR, CSYS_FILE_BLOCK_DEVICE, CSYS_FILE_OTHER };
+
+struct csys_file_status {
+  enum csys_file_kind kind;
+  uint64_t byte_count;     // of a block device: its capacity
+  uint32_t device_major;   // of a block device: its own number; else that of the filesystem it is in
+  uint32_t device_minor;
+  uint64_t inode;
+};
+
+// Opens with O_CLOEXEC; a block device opened for writing also with O_EXCL, so that the kernel
+// refuses one that is mounted or otherwise claimed (EBUSY). `create` makes a missing regular file;
+// `*created` says whether it was missing. A FIFO does not block the call.
+int csys_file_open(const char *path, int writable, int create, int *fd, int *created);
+int csys_file_close(int fd);
+int csys_file_status(int fd, struct csys_file_status *status);
+int csys_path_status(const char *path, struct csys_file_status *status);
+
+// Takes flock(2) and open-file-description locks on the whole file, without waiting.
+// EAGAIN: somebody else holds one. Both kinds, because other tools look at the one or the other.
+int csys_file_lock(int fd, int exclusive);
+
+// Whole transfers: EINTR and short counts are handled. A read that meets the end of the file
+// returns ENODATA. `*done` tells how many bytes went through in any case.
+int csys_file_read(int fd, void *bytes, size_t count, uint64_t offset, size_t *done);
+int csys_file_write(int fd, const void *bytes, size_t count, uint64_t offset, size_t *done);
+// Scatter and gather; `parts` is used up.
+int csys_file_readv(int fd, struct iovec *parts, size_t count, uint64_t offset, size_t *done);
+int csys_file_writev(int fd, struct iovec *parts, size_t count, uint64_t offset, size_t *done);
+
+int csys_file_sync(int fd);
+int csys_file_datasync(int fd);
+int csys_file_set_size(int fd, uint64_t byte_count);
+// Makes the entry of `path` in its directory durable.
+int csys_file_sync_directory(const char *path);
+
+// Gives the range back: hole in a file (the size stays), BLKDISCARD on a block device.
+int csys_file_punch(int fd, uint64_t offset, uint64_t count);
+int csys_block_device_discard(int fd, uint64_t offset, uint64_t count);
+
+// Whether the kernel has a file mounted through a loop device. `device` and `inode` are those of
+// csys_file_status. 0: no. EBUSY: yes, and `name` holds the loop device's name, as "loop3".
+// Anything else: it cannot be told (no /sys).
+int csys_file_mounted_through_loop(uint32_t device_major, uint32_t device_minor, uint64_t inode,
+                                   char *name, size_t capacity);
+
 #endif

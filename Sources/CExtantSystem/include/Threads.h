@@ -65,6 +65,12 @@ static inline void csys_realtime(int64_t *seconds, uint32_t *nanoseconds) {
   *nanoseconds = (uint32_t)t.tv_nsec;
 }
 
+static inline void csys_sleep_ns(uint64_t nanoseconds) {
+  struct timespec t = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
+                       .tv_nsec = (long)(nanoseconds % 1000000000u)};
+  while (nanosleep(&t, &t) < 0 && errno == EINTR) {}
+}
+
 // Starts a joinable thread with all signals blocked: signals belong to the main thread.
 int csys_thread_start(pthread_t *thread, const char *name, void (*body)(void *), void *context);
 

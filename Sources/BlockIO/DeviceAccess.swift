@@ -1,0 +1,5 @@
+/// What a device is opened for.
+public enum DeviceAccess: Sendable, Equatable {
+  case readOnly
+  case readWrite
+}

@@ -1,0 +1,53 @@
+import CExtantSystem
+import ExtantBase
+import SystemPackage
+import Threading
+
+extension FileDevice {
+  static func failure(
+    _ operation: DeviceFailure.Operation, _ error: Int32, _ path: String, offset: UInt64? = nil,
+    reason: String? = nil
+  ) -> FileSystemError {
+    .io(
+      DeviceFailure(
+        operation, Errno(rawValue: error), offset: offset, device: path, reason: reason))
+  }
+
+  static func check(
+    _ error: Int32, _ operation: DeviceFailure.Operation, _ path: String, offset: UInt64? = nil
+  ) throws(FileSystemError) {
+    guard error == 0 else { throw failure(operation, error, path, offset: offset) }
+  }
+
+  /// Takes the lock that keeps two writers apart. udev holds one on block devices for moments
+  /// after each close, and a daemon on its way out for moments too, so a refusal is given only
+  /// after a fifth of a second.
+  static func lock(
+    _ descriptor: Int32, exclusive: Bool, _ path: String
+  ) throws(FileSystemError) {
+    for attempt in 0... {
+      let error = csys_file_lock(descriptor, exclusive ? 1 : 0)
+      if error == 0 { return }
+      guard error == Errno.wouldBlock.rawValue else { throw failure(.lock, error, path) }
+      guard attempt < 10 else { break }
+      Clock.sleep(nanoseconds: 20_000_000)
+    }
+    throw failure(
+      .lock, Errno.resourceBusy.rawValue, path,
+      reason: exclusive
+        ? "another program is using it" : "another program has it open for writing")
+  }
+
+  static func refuseIfMountedThroughLoop(
+    _ status: csys_file_status, _ path: String
+  ) throws(FileSystemError) {
+    var name = [CChar](repeating: 0, count: 64)
+    let error = unsafe csys_file_mounted_through_loop(
+      status.device_major, status.device_minor, status.inode, &name, name.count)
+    // Any other error: no /sys here, and then no loop mount that we could know of.
+    guard error == Errno.resourceBusy.rawValue else { return }
+    let loop = String(
+      decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    throw failure(.open, error, path, reason: "the kernel has it mounted through /dev/\(loop)")
+  }
+}
