@@ -61,6 +61,8 @@ let package = Package(
     .executableTarget(
       name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
       swiftSettings: strict),
+
+    tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
   ],
   swiftLanguageModes: [.v6]
 )
