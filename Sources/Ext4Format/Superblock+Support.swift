@@ -1,0 +1,51 @@
+import ExtantBase
+
+/// What may be done with an image, going by its features.
+public enum SupportLevel: Sendable, Equatable {
+  case readWrite
+  case readOnly(reason: String)
+}
+
+extension Superblock {
+  static let supportedIncompat: IncompatFeatures = [
+    .filetype, .needsRecovery, .extents, .is64Bit, .flexBg, .csumSeed,
+  ]
+  static let supportedReadOnlyCompat: ReadOnlyCompatFeatures = [
+    .sparseSuper, .largeFile, .hugeFile, .gdtCsum, .dirNlink, .extraIsize, .metadataCsum,
+    .orphanPresent,
+  ]
+
+  /// Whether the journal may hold changes that are not in place yet.
+  public var needsRecovery: Bool { features.incompat.contains(.needsRecovery) }
+
+  /// Whether this project can write the image, only read it, or neither.
+  ///
+  /// - Throws: `unsupported` with the feature's name for each kind of image that cannot be read.
+  public func checkSupport() throws(FileSystemError) -> SupportLevel {
+    let features = self.features
+    let missing = features.incompat.subtracting(Self.supportedIncompat)
+    guard missing.isEmpty else {
+      throw .unsupported(
+        Unsupported(missing.names.joined(separator: ", "), "the image cannot be read without it"))
+    }
+    guard !features.readOnlyCompat.contains(.bigalloc) else {
+      throw .unsupported(Unsupported("bigalloc", "allocation in clusters is not built"))
+    }
+    guard creatorOS != 1 else {
+      throw .unsupported(Unsupported("Hurd", "inodes made by the Hurd have another layout"))
+    }
+    let unwritable = features.readOnlyCompat.subtracting(Self.supportedReadOnlyCompat)
+    guard unwritable.isEmpty else {
+      let names = unwritable.names.joined(separator: ", ")
+      return .readOnly(reason: "writing is not supported with the feature \(names)")
+    }
+    if needsRecovery {
+      return .readOnly(
+        reason: "the journal needs recovery; mount the image once with the kernel or run e2fsck")
+    }
+    if features.compat.contains(.hasJournal), journalInode == nil {
+      return .readOnly(reason: "the journal is on another device")
+    }
+    return .readWrite
+  }
+}
