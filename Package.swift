@@ -62,6 +62,13 @@ let package = Package(
       name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
       swiftSettings: strict),
 
+    // What tests share, and the torture tool.
+    .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    tests("TestSupportTests", ["TestSupport"]),
+
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
   ],
   swiftLanguageModes: [.v6]

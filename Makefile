@@ -1,0 +1,76 @@
+# Extant. `make demo` and `make test` need nothing but git, make and Swift: what else is missing
+# is installed by apt-get.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PACKAGES := libfuse3-dev fuse3 libisal-dev e2fsprogs xfsprogs attr acl pkg-config
+PREFIX ?= /usr/local
+DESTDIR ?=
+SWIFT ?= swift
+# mke2fs, losetup and their like are no ordinary user's programs.
+export PATH := $(PATH):/usr/sbin:/sbin
+# A mode of its own, so that `swift build` finds what `swift test` built.
+RELEASE := $(SWIFT) build -c release
+
+.PHONY: help demo test check format install bench torture images clean deps
+
+help: ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: deps ## Make an image, mount it, cut a file in every way, check every byte, e2fsck
+	$(RELEASE) --product extant
+	$(RELEASE) --product extant-fallocate
+	"$$($(RELEASE) --show-bin-path)/extant" demo
+
+test: deps ## All tests
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+check: deps ## Format, lint, and a build in which a warning is an error
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) build --build-tests
+
+format: ## Rewrite the sources in the house format
+	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests
+
+install: deps ## Program, shim library and C header, below PREFIX (/usr/local)
+	$(RELEASE) --static-swift-stdlib --product extant
+	$(RELEASE) --static-swift-stdlib --product extant-fallocate
+	bin="$$($(RELEASE) --static-swift-stdlib --show-bin-path)"; \
+	install -D -m 755 "$$bin/extant" "$(DESTDIR)$(PREFIX)/bin/extant"; \
+	install -D -m 755 "$$bin/libextant-fallocate.so" "$(DESTDIR)$(PREFIX)/lib/libextant-fallocate.so"; \
+	install -D -m 644 Sources/ExtantFallocate/include/extant_fallocate.h \
+	  "$(DESTDIR)$(PREFIX)/include/extant_fallocate.h"
+
+bench: deps ## Cuts at 1,000 and 1,000,000 extents, kernel ext4 beside them
+	$(RELEASE) --product cuts-bench
+	"$$($(RELEASE) --show-bin-path)/cuts-bench"
+
+torture: deps ## 200,000 random operations beside kernel ext4 (OPS=n SEED=n BLOCK=n to choose)
+	$(RELEASE) --product extant
+	$(RELEASE) --product torture
+	"$$($(RELEASE) --show-bin-path)/torture" --ops $(or $(OPS),200000) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(BLOCK),--block-size $(BLOCK))
+
+images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
+	Images/make-images.sh
+
+clean: ## Remove what was built
+	rm -rf .build .build-*
+
+deps: ## Install what is missing (apt-get, sudo where we are not root)
+	@missing=(); \
+	for package in $(PACKAGES); do \
+	  if [[ $$package == pkg-config ]] && command -v pkg-config >/dev/null; then continue; fi; \
+	  status=$$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null || true); \
+	  [[ $$status == installed ]] || missing+=("$$package"); \
+	done; \
+	(( $${#missing[@]} )) || exit 0; \
+	echo "installing: $${missing[*]}"; \
+	sudo=(); (( EUID == 0 )) || sudo=(sudo); \
+	install=("$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends); \
+	"$${install[@]}" "$${missing[@]}" >/dev/null 2>&1 || \
+	  { "$${sudo[@]}" apt-get update -qq; "$${install[@]}" "$${missing[@]}"; }
