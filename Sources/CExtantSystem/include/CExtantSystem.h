@@ -5,5 +5,7 @@
 
 #include "Threads.h"
 #include "Files.h"
+#include "FuseTransport.h"
+#include "Processes.h"
 
 #endif

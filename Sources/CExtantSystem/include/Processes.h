@@ -1,0 +1,46 @@
+// Processes, signals and mounts: what Swift's Glibc leaves out. Used by ExtantFuse alone.
+#ifndef CEXTANTSYSTEM_PROCESSES_H
+#define CEXTANTSYSTEM_PROCESSES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// fork(2). The child has the calling thread alone: call it before any other thread is started.
+pid_t csys_fork(void);
+
+// A descriptor that becomes readable when the process ends, or -1 with errno.
+int csys_pidfd_open(pid_t process);
+
+// Blocks SIGINT, SIGTERM and SIGHUP in the calling thread and all threads it starts later, and
+// ignores SIGPIPE.
+void csys_block_end_signals(void);
+
+// Waits for one of those signals, or for csys_wake_signal_waiter (SIGUSR2); returns its number.
+int csys_wait_end_signal(void);
+void csys_wake_signal_waiter(void);
+
+// Makes SIGUSR1 interrupt a blocking system call of the thread it is sent to, and do nothing else.
+void csys_make_sigusr1_interrupt(void);
+
+// ioctl(2) with a pointer argument: 0 or more, or -errno.
+int csys_ioctl(int fd, unsigned long request, void *argument);
+
+// fallocate(2): 0, or errno.
+int csys_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+// syslog(3) with the text as it is.
+void csys_syslog_open(const char *name);
+void csys_syslog(int priority, const char *text);
+
+// Copies `length` bytes at `address` in another process into `buffer`; 0, or errno.
+int csys_read_process(pid_t process, uint64_t address, void *buffer, size_t length);
+
+// umount2(2): 0, or errno. `lazy` detaches the mount even while it is in use.
+int csys_umount(const char *path, int lazy);
+
+// Runs a program found in PATH and waits: its exit status, or -errno. `error` (of `capacity` bytes)
+// gets what it wrote to standard error, NUL-terminated.
+int csys_run(const char *const *arguments, char *error, size_t capacity);
+
+#endif

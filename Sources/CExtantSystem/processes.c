@@ -1,0 +1,118 @@
+#define _GNU_SOURCE
+#include "Processes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+extern char **environ;
+
+pid_t csys_fork(void) { return fork(); }
+
+int csys_pidfd_open(pid_t process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+
+static void end_signals(sigset_t *set) {
+  sigemptyset(set);
+  sigaddset(set, SIGINT);
+  sigaddset(set, SIGTERM);
+  sigaddset(set, SIGHUP);
+  sigaddset(set, SIGUSR2);
+}
+
+void csys_block_end_signals(void) {
+  sigset_t set;
+  end_signals(&set);
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int csys_wait_end_signal(void) {
+  sigset_t set;
+  end_signals(&set);
+  int number;
+  do {
+    number = sigwaitinfo(&set, NULL);
+  } while (number < 0 && errno == EINTR);
+  return number;
+}
+
+void csys_wake_signal_waiter(void) { kill(getpid(), SIGUSR2); }
+
+static void nothing(int number) { (void)number; }
+
+void csys_make_sigusr1_interrupt(void) {
+  // No SA_RESTART: the interrupted call must return.
+  struct sigaction action = {.sa_handler = nothing};
+  sigaction(SIGUSR1, &action, NULL);
+}
+
+int csys_ioctl(int fd, unsigned long request, void *argument) {
+  int result = ioctl(fd, request, argument);
+  return result < 0 ? -errno : result;
+}
+
+int csys_fallocate(int fd, int mode, int64_t offset, int64_t length) {
+  return fallocate(fd, mode, offset, length) ? errno : 0;
+}
+
+void csys_syslog_open(const char *name) { openlog(name, LOG_PID, LOG_DAEMON); }
+void csys_syslog(int priority, const char *text) { syslog(priority, "%s", text); }
+
+int csys_read_process(pid_t process, uint64_t address, void *buffer, size_t length) {
+  struct iovec local = {buffer, length}, remote = {(void *)(uintptr_t)address, length};
+  ssize_t n = process_vm_readv(process, &local, 1, &remote, 1, 0);
+  if (n < 0) return errno;
+  return (size_t)n == length ? 0 : EFAULT;
+}
+
+int csys_umount(const char *path, int lazy) {
+  return umount2(path, (lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW) ? errno : 0;
+}
+
+int csys_run(const char *const *arguments, char *error, size_t capacity) {
+  int ends[2];
+  if (capacity) error[0] = 0;
+  if (pipe2(ends, O_CLOEXEC)) return -errno;
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  pid_t child;
+  int e = posix_spawnp(
+    &child, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  close(ends[1]);
+  if (e) { close(ends[0]); return -e; }
+  size_t used = 0;
+  for (;;) {
+    char scrap[256];
+    int keep = used + 1 < capacity;
+    ssize_t n = read(
+      ends[0], keep ? error + used : scrap, keep ? capacity - used - 1 : sizeof scrap);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    if (keep) used += (size_t)n;
+  }
+  if (capacity) error[used] = 0;
+  close(ends[0]);
+  int status;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return -errno;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
