@@ -31,3 +31,11 @@
     }
   }
 }
+
+extension BlockBuffer {
+  /// A new buffer with the same bytes.
+  public convenience init(copying other: BlockBuffer) {
+    self.init(byteCount: other.byteCount)
+    unsafe base.copyMemory(from: UnsafeRawBufferPointer(other.base))
+  }
+}
