@@ -57,7 +57,9 @@ let package = Package(
         collections,
       ]),
     box("ExtantMake", ["ExtantBase", "BlockIO", "Ext4Format"]),
-    box("ExtantFuse", ["Extant", "CFuse3", "Threading", "CExtantSystem", logging]),
+    box(
+      "ExtantFuse",
+      ["ExtantBase", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system]),
     .executableTarget(
       name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
       swiftSettings: strict),

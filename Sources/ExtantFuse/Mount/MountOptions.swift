@@ -1,0 +1,109 @@
+/// How an image is mounted: the options of `extant mount -o`.
+public struct MountOptions: Sendable, Equatable {
+  /// When reading a file changes its access time.
+  public enum AccessTimes: String, Sendable, CaseIterable {
+    /// Only when the old one is not newer than the last change, or a day old: `relatime`.
+    case relative = "relatime"
+    case never = "noatime"
+    case strict = "strictatime"
+  }
+
+  /// `ro`: nothing is written to the image.
+  public var isReadOnly = false
+  /// `allow_other`: users other than the one who mounts may enter.
+  public var allowsOtherUsers = false
+  /// `cache=SIZE`: the hard limit of the block cache, in bytes.
+  public var cacheByteLimit = 64 << 20
+  /// `relatime` (the default), `noatime`, `strictatime`.
+  public var accessTimes = AccessTimes.relative
+  /// `commit=SECONDS`: how long changed data may wait before it is written.
+  public var writeBackSeconds = 5
+  /// `max_threads=N`: how many requests are served at once.
+  public var threadCount = 8
+  /// Stay in the foreground, with the log on standard error.
+  public var isForeground = false
+  /// What the kernel is told as it is: `nosuid`, `suid`, `nodev`, `dev`, `noexec`, `exec`.
+  public var kernelOptions: [String] = []
+  /// Whether each request is logged.
+  public var logsRequests = false
+
+  public init() {}
+
+  /// The options of comma-separated lists, as after `-o`. An unknown one is refused by its name.
+  public init(parsing lists: [String]) throws(MountError) {
+    self.init()
+    for list in lists {
+      for option in list.split(separator: ",") { try apply(String(option)) }
+    }
+  }
+
+  static let passedOn: Set = ["suid", "nosuid", "dev", "nodev", "exec", "noexec"]
+
+  mutating func apply(_ option: String) throws(MountError) {
+    let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let name = parts.first.map(String.init) ?? option
+    let value = parts.count > 1 ? String(parts[1]) : nil
+    switch (name, value) {
+    case ("defaults", nil), ("default_permissions", nil): break  // the kernel always checks
+    case ("ro", nil): isReadOnly = true
+    case ("rw", nil): isReadOnly = false
+    case ("allow_other", nil): allowsOtherUsers = true
+    case ("relatime", nil), ("noatime", nil), ("strictatime", nil):
+      accessTimes = AccessTimes(rawValue: name) ?? .relative
+    case ("cache", let value?):
+      guard let size = Self.byteCount(value), size >= 1 << 20 else {
+        throw MountError("option cache=\(value): needs a size of at least 1M, as 64M or 2G")
+      }
+      cacheByteLimit = size
+    case ("commit", let value?):
+      guard let seconds = Int(value), (1...3600).contains(seconds) else {
+        throw MountError("option commit=\(value): needs a number of seconds from 1 to 3600")
+      }
+      writeBackSeconds = seconds
+    case ("max_threads", let value?):
+      guard let count = Int(value), (2...256).contains(count) else {
+        throw MountError("option max_threads=\(value): needs a number from 2 to 256")
+      }
+      threadCount = count
+    case (_, nil) where Self.passedOn.contains(name): kernelOptions.append(name)
+    case ("cache", nil), ("commit", nil), ("max_threads", nil):
+      throw MountError("option \(name) needs a value: \(name)=...")
+    default: throw MountError("unknown mount option '\(option)'")
+    }
+  }
+
+  /// `4096`, `64K`, `64M`, `2G`, `64MiB`: in bytes, nil for anything else.
+  static func byteCount(_ text: String) -> Int? {
+    var digits = text[...]
+    for (suffix, shift) in [("K", 10), ("M", 20), ("G", 30), ("T", 40)] {
+      for ending in [suffix + "iB", suffix, suffix.lowercased()] where digits.hasSuffix(ending) {
+        digits = digits.dropLast(ending.count)
+        guard let number = Int(digits), number >= 0 else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
+        return overflow ? nil : bytes
+      }
+    }
+    return Int(digits).flatMap { $0 >= 0 ? $0 : nil }
+  }
+
+  /// What libfuse and the kernel are told, as one `-o` list.
+  func kernelList(source: String) -> String {
+    var list = [
+      "fsname=" + Self.escaped(source), "subtype=" + MountTable.subtype, "default_permissions",
+    ]
+    if isReadOnly { list.append("ro") }
+    if allowsOtherUsers { list.append("allow_other") }
+    if accessTimes == .never { list.append("noatime") }
+    return (list + kernelOptions).joined(separator: ",")
+  }
+
+  /// libfuse separates options by commas; a backslash takes the meaning from the next character.
+  static func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      if character == "," || character == "\\" { result.append("\\") }
+      result.append(character)
+    }
+    return result
+  }
+}

@@ -1,0 +1,76 @@
+import CExtantSystem
+import CFuse3
+import Glibc
+import SystemPackage
+
+/// The process behind a mount, as its unmounter sees it.
+///
+/// The mount itself tells who serves it. Where it may not be asked (another user's, without
+/// `allow_other`), the lock on the image tells when it is released.
+struct MountedDaemon: ~Copyable {
+  private let entry: MountEntry
+  private let root: FileDescriptor?
+  private let process: Int32?
+
+  /// Throws ENOTCONN or ECONNABORTED when the daemon is dead.
+  init(of entry: MountEntry) throws(Errno) {
+    self.entry = entry
+    let root: FileDescriptor
+    do {
+      root = try FileDescriptor.open(
+        FilePath(entry.mountpoint), .readOnly, options: [.closeOnExec, .directory])
+    } catch let error as Errno {
+      guard error == .permissionDenied else { throw error }
+      self.root = nil
+      self.process = nil
+      return
+    } catch { throw .ioError }
+    guard let identity = MountedFile.identify(root) else {
+      try? root.close()
+      throw .socketNotConnected
+    }
+    self.root = root
+    let process = csys_pidfd_open(identity.daemon)
+    self.process = process >= 0 ? process : nil
+  }
+
+  /// Writes everything to the image; the error if that failed. Closes the mount's root.
+  func sync() -> Errno? {
+    guard let root else { return nil }
+    defer { try? root.close() }
+    guard fsync(root.rawValue) != 0 else { return nil }
+    return Errno(rawValue: errno)
+  }
+
+  /// Returns when the daemon has released the image and ended.
+  func waitForEnd() {
+    if let process {
+      var poll = pollfd(fd: process, events: Int16(POLLIN), revents: 0)
+      while unsafe Glibc.poll(&poll, 1, -1) < 0, errno == EINTR {}
+      close(process)
+      return
+    }
+    while FileLocks.isHeld(on: entry.source) { usleep(20_000) }
+  }
+}
+
+/// `/proc/locks`, as proc(5) describes it.
+enum FileLocks {
+  /// Whether any process holds a lock on the file of that path.
+  static func isHeld(on path: String) -> Bool {
+    var status = stat()
+    guard unsafe stat(path, &status) == 0, let text = SystemFile.contents("/proc/locks") else {
+      return false
+    }
+    // "1: FLOCK  ADVISORY  WRITE 123 fe:00:4711 0 EOF", major and minor in hexadecimal.
+    let inode = ":" + String(status.st_ino)
+    return String(decoding: text, as: UTF8.self).split(separator: "\n").contains { line in
+      line.split(separator: " ").contains { field in
+        guard field.hasSuffix(inode) else { return false }
+        let numbers = field.split(separator: ":")
+        return numbers.count == 3 && UInt32(numbers[0], radix: 16) == extant_major(status.st_dev)
+          && UInt32(numbers[1], radix: 16) == extant_minor(status.st_dev)
+      }
+    }
+  }
+}
