@@ -86,7 +86,7 @@ enum KernelMount {
   ) -> R {
     var copies = unsafe strings.map { unsafe UnsafePointer<CChar>(strdup($0)) }
     unsafe copies.append(nil)
-    defer { for unsafecopy in unsafe copies { unsafe free(UnsafeMutablePointer(mutating: copy)) } }
+    defer { unsafe copies.forEach { copy in unsafe free(UnsafeMutablePointer(mutating: copy)) } }
     return unsafe copies.withUnsafeBufferPointer { pointers in
       guard let base = pointers.baseAddress else { preconditionFailure("never empty") }
       return unsafe body(base)
