@@ -69,7 +69,11 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport",
       swiftSettings: strict),
+    .target(
+      name: "TortureKit", dependencies: ["TestSupport"], path: "Tests/TortureKit",
+      swiftSettings: strict),
     tests("TestSupportTests", ["TestSupport"]),
+    tests("TortureTests", ["TortureKit", "TestSupport"]),
 
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
   ],

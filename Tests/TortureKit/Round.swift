@@ -1,0 +1,113 @@
+import TestSupport
+
+/// What a round is made with; the same value makes the same round.
+public struct RoundConfiguration: Sendable {
+  public var seed: UInt64
+  public var blockSize: Int
+  /// How many operations the seed is drawn for.
+  public var count: Int
+  /// Which of them are done; nil for all.
+  public var indices: [Int]?
+  /// mke2fs's further options, as features taken away.
+  public var options: [String]
+  public var imageSize: String
+
+  public init(
+    seed: UInt64, blockSize: Int, count: Int, indices: [Int]? = nil, options: [String] = [],
+    imageSize: String = "96M"
+  ) {
+    self.seed = seed
+    self.blockSize = blockSize
+    self.count = count
+    self.indices = indices
+    self.options = options
+    self.imageSize = imageSize
+  }
+
+  public var operations: [(index: Int, operation: Operation)] {
+    let all = Generator.operations(seed: seed, blockSize: blockSize, count: count)
+    return (indices ?? Array(all.indices)).compactMap {
+      all.indices.contains($0) ? ($0, all[$0]) : nil
+    }
+  }
+}
+
+/// Where a round's participants parted.
+public struct Disagreement: Sendable {
+  /// Of the operation; nil for what was found at the end.
+  public var index: Int?
+  public var participant: String
+  public var text: String
+}
+
+/// Makes the participants of a round, the judge first, each on an image of its own in `directory`.
+public typealias Cast =
+  @Sendable (RoundConfiguration, TemporaryDirectory) throws -> [any Participant]
+
+/// Does one list of operations side by side.
+public struct Round {
+  public let configuration: RoundConfiguration
+  public let cast: Cast
+  /// Told before each operation, so that a hang has a name.
+  public var progress: ((Int, Operation) -> Void)?
+
+  public init(_ configuration: RoundConfiguration, cast: @escaping Cast) {
+    self.configuration = configuration
+    self.cast = cast
+  }
+
+  /// - Returns: the first disagreement, nil where there is none.
+  public func run() throws -> Disagreement? {
+    let directory = try TemporaryDirectory()
+    let participants = try cast(configuration, directory)
+    guard let judge = participants.first else { return nil }
+    let others = participants.dropFirst()
+    for (index, operation) in configuration.operations {
+      progress?(index, operation)
+      if operation == .remount {
+        if let failed = try remount(participants, index) { return failed }
+        continue
+      }
+      let expected = judge.perform(operation)
+      for other in others {
+        let outcome = other.perform(operation)
+        guard outcome.agrees(with: expected) else {
+          return Disagreement(
+            index: index, participant: other.name,
+            text: "\(operation): \(other.name) \(outcome), \(judge.name) \(expected)"
+              + firstDifference(outcome, expected))
+        }
+      }
+    }
+    return try finish(judge, Array(others))
+  }
+
+  private func remount(_ participants: [any Participant], _ index: Int) throws -> Disagreement? {
+    for participant in participants {
+      if let complaint = try participant.remount() {
+        return Disagreement(index: index, participant: participant.name, text: complaint)
+      }
+    }
+    return nil
+  }
+
+  private func finish(_ judge: any Participant, _ others: [any Participant]) throws
+    -> Disagreement?
+  {
+    var first: Disagreement?
+    let expected = try judge.tree()
+    for other in others {
+      let differences = try other.tree().differences(from: expected, other.name, judge.name)
+      guard first == nil, !differences.isEmpty else { continue }
+      first = Disagreement(
+        participant: other.name,
+        text: "at the end: " + differences.prefix(20).joined(separator: "\n"))
+    }
+    for participant in [judge] + others {
+      if let complaint = try participant.finish(), first == nil {
+        first = Disagreement(participant: participant.name, text: complaint)
+      }
+    }
+    return first
+  }
+}
