@@ -27,6 +27,7 @@ let package = Package(
   products: [
     .library(name: "Extant", targets: ["Extant"]),
     .executable(name: "extant", targets: ["ExtantCLI"]),
+    .executable(name: "extant-bench", targets: ["ExtantBench"]),
     .library(name: "extant-fallocate", type: .dynamic, targets: ["ExtantFallocate"]),
   ],
   dependencies: [
@@ -63,6 +64,8 @@ let package = Package(
     .executableTarget(
       name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
       swiftSettings: strict),
+    .executableTarget(
+      name: "ExtantBench", dependencies: ["ExtantBase", "ExtentMap"], swiftSettings: strict),
 
     // What tests share, and the torture tool.
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -75,6 +78,7 @@ let package = Package(
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
+    tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,118 @@
+import ExtantBase
+import ExtentMap
+
+// How long one change of an extent map takes in memory, by the number of extents: what a shift
+// costs must not grow with what lies behind it. Prints nanoseconds for one operation, the median of
+// several rounds, and the ratio of the largest map to the smallest.
+//
+//   extant-bench [--sizes 1000,10000,100000,1000000] [--rounds 9]
+
+struct Generator {
+  var state: UInt64
+
+  mutating func next(below bound: UInt64) -> UInt64 {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return state % bound
+  }
+}
+
+/// Extents of 4 blocks with a hole of 4 behind each.
+let stride: UInt64 = 8
+let extentLength: UInt64 = 4
+
+func makeMap(extents: Int) throws(FileSystemError) -> ExtentMap {
+  let map = ExtentMap(capacities: ExtentCapacities(blockSize: 4096))
+  for index in 0..<UInt64(extents) {
+    let start = LogicalBlock(index * stride)
+    try map.set(
+      start..<start + extentLength, address: BlockAddress(1000 + index * 2 * stride),
+      state: .written)
+  }
+  return map
+}
+
+enum Operation: String, CaseIterable { case collapse, insert, punch, lookup }
+
+/// Runs `count` operations at random places; in nanoseconds for one.
+func measure(
+  _ operation: Operation, on map: ExtentMap, count: Int, generator: inout Generator
+) throws(FileSystemError) -> Double {
+  let end = try map.mappedEnd().rawValue - 16
+  var places: [LogicalBlock] = []
+  for _ in 0..<count { places.append(LogicalBlock(generator.next(below: end - UInt64(count)))) }
+  var found = 0
+  let clock = ContinuousClock()
+  let start = clock.now
+  switch operation {
+  case .collapse: for place in places { found &+= try map.collapse(place..<place + 1).count }
+  case .insert: for place in places { try map.insertGap(at: place, count: 1) }
+  case .punch: for place in places { found &+= try map.remove(place..<place + 1).count }
+  case .lookup:
+    for place in places { if case .extent = try map.run(at: place) { found &+= 1 } }
+  }
+  let elapsed = clock.now - start
+  guard found >= 0 else { return 0 }
+  let nanoseconds =
+    Double(elapsed.components.seconds) * 1e9 + Double(elapsed.components.attoseconds) / 1e9
+  return nanoseconds / Double(count)
+}
+
+func padded(_ text: String, _ width: Int) -> String {
+  String(repeating: " ", count: max(0, width - text.count)) + text
+}
+
+func tenths(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
+
+func option(_ name: String) -> String? {
+  guard let index = CommandLine.arguments.firstIndex(of: name),
+    index + 1 < CommandLine.arguments.count
+  else { return nil }
+  return CommandLine.arguments[index + 1]
+}
+
+func run() throws(FileSystemError) {
+  let sizes =
+    option("--sizes")?.split(separator: ",").compactMap { Int($0) }.filter { $0 >= 200 }
+    ?? [1000, 10_000, 100_000, 1_000_000]
+  let rounds = max(1, option("--rounds").flatMap { Int($0) } ?? 9)
+  var generator = Generator(state: 0x9E37_79B9_7F4A_7C15)
+
+  var line = padded("ns/op", 10)
+  for size in sizes { line += padded("\(size)", 12) }
+  print(line + padded("ratio", 10))
+  for operation in Operation.allCases {
+    var medians: [Double] = []
+    for size in sizes {
+      // Few operations at a time, so that the map keeps its size; small maps are made anew.
+      let count = max(size / 10, 20)
+      let batches = max(1, 2000 / count)
+      var results: [Double] = []
+      var map = try makeMap(extents: size)
+      // The first round warms up.
+      for round in 0...rounds {
+        var sum = 0.0
+        for _ in 0..<batches {
+          if size <= 10_000 { map = try makeMap(extents: size) }
+          sum += try measure(
+            operation, on: map, count: min(count, 2000), generator: &generator)
+        }
+        if round > 0 { results.append(sum / Double(batches)) }
+      }
+      medians.append(results.sorted()[results.count / 2])
+    }
+    var line = padded(operation.rawValue, 10)
+    for median in medians { line += padded(tenths(median), 12) }
+    if let first = medians.first, let last = medians.last, first > 0 {
+      line += padded(tenths(last / first), 10)
+    }
+    print(line)
+  }
+}
+
+do throws(FileSystemError) {
+  try run()
+} catch {
+  print("extant-bench: \(error)")
+}

@@ -1,0 +1,113 @@
+import ExtantBase
+
+/// One extent in a leaf. Its position is nowhere: it is the sum of the steps before it.
+struct Entry {
+  var address: UInt64
+  var length: UInt32
+  var state: ExtentState
+
+  static let empty = Entry(address: 0, length: 0, state: .written)
+}
+
+/// A subtree, in memory or still on the device.
+enum Child {
+  case node(Node)
+  /// `key` is the position it was written with; the steps say where it is now.
+  case unloaded(address: BlockAddress, key: UInt32)
+}
+
+/// A node of the tree in memory; stands for one block of the tree on disk, or for the inode's root.
+///
+/// `steps[i]` is the distance from the start of element i to the start of element i + 1. The last
+/// element has no successor in this node and its step is kept at 0: how far it reaches is known
+/// from an ancestor's steps alone. So the span of a subtree that was never loaded is known, the
+/// hole behind a leaf's last extent belongs to no leaf, and moving everything behind a point
+/// changes one step on each level of one path.
+final class Node {
+  /// 0 for a leaf.
+  let level: Int
+  var steps: [UInt32] = []
+  /// The elements of a leaf.
+  var entries: [Entry] = []
+  /// The elements of an inner node.
+  var children: [Child] = []
+
+  /// The block that holds the node on disk; nil for the one in the inode and for one never written.
+  var home: BlockAddress?
+  /// Where the node started when it was last written or loaded.
+  var writtenStart = 0
+  /// First extent on disk minus `writtenStart`; greater than 0 where delayed runs lead, negative
+  /// where nothing of the node is on disk.
+  var keyOffset = -1
+  /// The node's own entries differ from those at its home.
+  var isDirty = true
+  /// The node, or some node below it, is dirty or was moved since the last encode.
+  var isChanged = true
+
+  /// What the encode in progress decided: first extent on disk (negative: none), and block.
+  var nextKey = -1
+  var nextHome: BlockAddress?
+
+  init(level: Int) { self.level = level }
+
+  var count: Int { steps.count }
+
+  func markDirty() {
+    isDirty = true
+    isChanged = true
+  }
+
+  /// The last element that starts at or before `position`, and its start, in a node that starts at
+  /// `start`; the first element where none does.
+  func find(_ position: Int, from start: Int) -> (index: Int, start: Int) {
+    let steps = steps
+    let span = steps.span
+    let last = span.count - 1
+    var index = 0
+    var reached = start
+    while index < last {
+      let next = reached &+ Int(span[index])
+      if next > position { break }
+      reached = next
+      index &+= 1
+    }
+    return (index, reached)
+  }
+
+  /// Distance from the node's start to the start of element `index`.
+  func offset(of index: Int) -> Int {
+    var sum = 0
+    for i in 0..<index { sum &+= Int(steps[i]) }
+    return sum
+  }
+
+  /// Moves the elements from `index` on to a new node, which is returned.
+  func splitOff(from index: Int) -> Node {
+    let right = Node(level: level)
+    right.steps.append(contentsOf: steps[index...])
+    steps.removeSubrange(index...)
+    if index > 0 { steps[index - 1] = 0 }
+    if level == 0 {
+      right.entries.append(contentsOf: entries[index...])
+      entries.removeSubrange(index...)
+    } else {
+      right.children.append(contentsOf: children[index...])
+      children.removeSubrange(index...)
+    }
+    markDirty()
+    return right
+  }
+
+  /// Takes over all elements of `right`, the first of which starts `distance` after the start of
+  /// the last element here.
+  func absorb(_ right: Node, distance: Int) {
+    if count > 0 { steps[count - 1] = UInt32(distance) }
+    steps.append(contentsOf: right.steps)
+    if level == 0 {
+      entries.append(contentsOf: right.entries)
+    } else {
+      children.append(contentsOf: right.children)
+    }
+    markDirty()
+  }
+}
