@@ -75,6 +75,9 @@ let package = Package(
     .target(
       name: "TortureKit", dependencies: ["TestSupport"], path: "Tests/TortureKit",
       swiftSettings: strict),
+    .executableTarget(
+      name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],
+      path: "Tests/Torture", swiftSettings: strict),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 

@@ -45,7 +45,7 @@ public struct Generator {
     case 32..<34: return .seek(file(), offset: offset(), hole: random.chance(50))
     case 34..<36: return .map(file())
     case 36..<37: return .sync(file(), dataOnly: random.chance(50))
-    case 37..<39:
+    case 37..<40 where random.chance(80):
       return .open(slot: random.below(slotCount), path: filePath(), writable: random.chance(90))
     default: return .close(slot: random.below(slotCount))
     }
@@ -73,7 +73,7 @@ public struct Generator {
   }
 
   private mutating func file() -> FileReference {
-    random.chance(25) ? .slot(random.below(slotCount)) : .path(filePath())
+    random.chance(15) ? .slot(random.below(slotCount)) : .path(filePath())
   }
 
   /// Mostly within some dozens of blocks, where everything meets.
@@ -133,40 +133,57 @@ public struct Generator {
     }
   }
 
+  /// A name for what is no file of data: links, nodes, what was renamed.
+  private mutating func sidePath() -> String {
+    random.chance(85)
+      ? "\(random.pick(Self.directories))/s\(random.below(4))" : anyPath()
+  }
+
+  private mutating func directoryPath() -> String {
+    random.chance(90) ? random.pick(["/a", "/b", "/a/c", "/b/d", "/b/e", "/h"]) : anyPath()
+  }
+
   private mutating func name() -> Operation {
     switch random.below(40) {
-    case 0..<3: return .create(path: anyPath(), mode: mode())
-    case 3..<8:
-      let path = random.chance(85) ? random.pick(["/a", "/b", "/a/c", "/b/d", "/h"]) : anyPath()
-      return .makeDirectory(path: path, mode: mode())
-    case 8..<9: return .removeDirectory(path: random.pick(["/a", "/b", "/a/c", "/b/d", anyPath()]))
-    case 9..<14: return .unlink(path: anyPath())
-    case 14..<18: return .link(path: anyPath(), to: anyPath())
-    case 18..<26:
-      let flags = random.pick([0, 0, 0, 1, 2, 2, 3] as [UInt32])
-      return .rename(path: anyPath(), to: anyPath(), flags: flags)
-    case 26..<29:
+    case 0..<2: return .create(path: sidePath(), mode: mode())
+    case 2..<6: return .makeDirectory(path: directoryPath(), mode: mode())
+    case 6..<8: return .removeDirectory(path: directoryPath())
+    case 8..<12: return .unlink(path: sidePath())
+    case 12..<14: return .unlink(path: random.chance(70) ? filePath() : anyPath())
+    case 14..<17: return .link(path: random.chance(80) ? filePath() : sidePath(), to: sidePath())
+    case 17..<25: return rename()
+    case 25..<28:
       let length = random.pick([1, 10, 58, 59, 60, 61, 200, 1022, 1023, 1024, 4094, 4095])
-      return .symbolicLink(target: length, path: anyPath())
-    case 29..<31: return .readSymbolicLink(path: anyPath())
-    case 31..<33:
+      return .symbolicLink(target: length, path: sidePath())
+    case 28..<30: return .readSymbolicLink(path: sidePath())
+    case 30..<31:
       let kind = random.pick([0x1000, 0x2000, 0x6000, 0xC000] as [UInt32])
       let isDevice = kind == 0x2000 || kind == 0x6000
       let number = random.pick([0, 1, 255, 256, 0xfffff] as [UInt32])
       return .makeNode(
-        path: anyPath(), mode: kind | mode(),
+        path: sidePath(), mode: kind | mode(),
         major: isDevice ? random.pick([1, 255, 256, 4095]) : 0,
         minor: isDevice ? number : 0)
-    case 33..<36: return .list(path: random.pick(Self.directories + [anyPath()]))
-    case 36..<38:
+    case 31..<34: return .list(path: random.pick(Self.directories + [anyPath()]))
+    case 34..<38:
       return .createMany(
-        directory: random.pick(["/h", "/h", "/a"]), first: random.below(400),
+        directory: random.pick(["/h", "/h", "/h", "/a"]), first: random.below(400),
         count: 1 + random.below(60), nameLength: random.pick([12, 40, 255]))
     default:
       return .unlinkMany(
         directory: random.pick(["/h", "/h", "/a"]), first: random.below(400),
         count: 1 + random.below(60), step: 1 + random.below(3),
         nameLength: random.pick([12, 40, 255]))
+    }
+  }
+
+  private mutating func rename() -> Operation {
+    let flags = random.pick([0, 0, 0, 0, 1, 2, 2, 3] as [UInt32])
+    switch random.below(10) {
+    case 0..<4: return .rename(path: filePath(), to: filePath(), flags: flags)
+    case 4..<7: return .rename(path: sidePath(), to: sidePath(), flags: flags)
+    case 7..<9: return .rename(path: directoryPath(), to: directoryPath(), flags: flags)
+    default: return .rename(path: anyPath(), to: anyPath(), flags: flags)
     }
   }
 
@@ -178,7 +195,7 @@ public struct Generator {
 
   private mutating func attribute() -> Operation {
     switch random.below(20) {
-    case 0..<4: return .status(path: anyPath())
+    case 0..<4: return .status(path: attributedPath())
     case 4..<5: return .changeMode(path: anyPath(), mode: mode())
     case 5..<6:
       return .changeOwner(
@@ -194,19 +211,24 @@ public struct Generator {
         nanoseconds: random.pick([0, 1, 999_999_999]))
     case 8..<14:
       return .setAttribute(
-        path: anyPath(), name: attributeName(), count: attributeSize(), fill: fill(),
+        path: attributedPath(), name: attributeName(), count: attributeSize(), fill: fill(),
         flags: random.pick([0, 0, 0, 1, 2]))
-    case 14..<16: return .attribute(path: anyPath(), name: attributeName())
-    case 16..<18: return .attributeNames(path: anyPath())
-    default: return .removeAttribute(path: anyPath(), name: attributeName())
+    case 14..<16: return .attribute(path: attributedPath(), name: attributeName())
+    case 16..<18: return .attributeNames(path: attributedPath())
+    default: return .removeAttribute(path: attributedPath(), name: attributeName())
     }
   }
 
+  private mutating func attributedPath() -> String {
+    random.chance(70) ? "/f\(random.below(5))" : random.chance(50) ? directoryPath() : anyPath()
+  }
+
   private mutating func attributeName() -> String {
-    random.pick([
-      "user.a", "user.b", "user.a-longer-name-to-fill-the-inode", "trusted.t", "trusted.u",
-      "user." + String(repeating: "n", count: 250), "user.", "nonsense.a",
-    ])
+    random.chance(80)
+      ? random.pick(["user.a", "user.b", "trusted.t", "user.a-longer-name-to-fill-the-inode"])
+      : random.pick([
+        "trusted.u", "user." + String(repeating: "n", count: 250), "user.", "nonsense.a",
+      ])
   }
 
   private mutating func attributeSize() -> Int {

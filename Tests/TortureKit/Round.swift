@@ -50,6 +50,8 @@ public struct Round {
   public let cast: Cast
   /// Told before each operation, so that a hang has a name.
   public var progress: ((Int, Operation) -> Void)?
+  /// Told of each operation's outcome with the judge.
+  public var observe: ((Int, Operation, Outcome) -> Void)?
 
   public init(_ configuration: RoundConfiguration, cast: @escaping Cast) {
     self.configuration = configuration
@@ -69,6 +71,7 @@ public struct Round {
         continue
       }
       let expected = judge.perform(operation)
+      observe?(index, operation, expected)
       for other in others {
         let outcome = other.perform(operation)
         guard outcome.agrees(with: expected) else {

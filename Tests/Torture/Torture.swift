@@ -1,0 +1,136 @@
+import ArgumentParser
+import Foundation
+import Synchronization
+import TestSupport
+import TortureKit
+
+/// Random operations done side by side on the kernel's ext4, our mount and our engine.
+@main
+struct Torture: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Random operations side by side: the kernel's ext4, our mount, our engine.")
+
+  @Option(help: "The seed of all rounds; a fresh one if left out.")
+  var seed: String?
+
+  @Option(help: "The seed of the one round to do.")
+  var round: String?
+
+  @Option(help: "How many operations; with --round, how many it has.")
+  var ops = 200_000
+
+  @Option(help: "Operations to a round; each begins on fresh images.")
+  var roundLength = 2000
+
+  @Option(help: "Only this block size, in bytes.")
+  var blockSize: Int?
+
+  @Option(help: "mke2fs's further options for --round.")
+  var mke2fs = ""
+
+  @Option(help: "With --round: only these operations, by number.")
+  var only: String?
+
+  @Option(help: "Who works beside the judge: mount, engine, kernel; separated by commas.")
+  var with = "mount,engine"
+
+  @Option(help: "The path of extant; the one beside this program if left out.")
+  var program: String?
+
+  @Flag(help: "Make the first failure as small as possible.")
+  var minimise = false
+
+  @Flag(help: "Go on after a failure.")
+  var keepGoing = false
+
+  @Flag(help: "Print each operation of --round with the judge's outcome.")
+  var trace = false
+
+  func run() throws {
+    guard Environment.hasKernelMounts else {
+      throw ValidationError("the kernel's ext4 is the judge: that needs root and loop devices")
+    }
+    let members = try with.split(separator: ",").map { name in
+      guard let member = Campaign.Member(rawValue: String(name)) else {
+        throw ValidationError("nobody is called \(name)")
+      }
+      return member
+    }
+    let chosen = try seed.map(Self.number) ?? UInt64.random(in: 0...UInt64.max)
+    var campaign = Campaign(
+      seed: chosen, count: ops, members: members,
+      program: program ?? Environment.products + "/extant")
+    campaign.roundLength = roundLength
+    campaign.keepsGoing = keepGoing
+    if let blockSize { campaign.blockSizes = [blockSize] }
+    campaign.report = { text in
+      print(text)
+      fflush(nil)
+    }
+    let watch = Watch()
+    campaign.progress = { watch.beat($0, $1) }
+    watch.start()
+    if let round { return try one(try Self.number(round), campaign, watch) }
+
+    print("seed \(Seed.text(chosen)), \(ops) operations")
+    let failures = try campaign.run()
+    if minimise, let (configuration, _) = failures.first { try shrink(configuration, campaign) }
+    guard failures.isEmpty else { throw ExitCode.failure }
+    print("\(ops) operations, all agree (seed \(Seed.text(chosen)))")
+  }
+
+  private func one(_ seed: UInt64, _ campaign: Campaign, _ watch: Watch) throws {
+    let indices = only.map { $0.split(separator: ",").compactMap { Int($0) } }
+    let configuration = RoundConfiguration(
+      seed: seed, blockSize: blockSize ?? 4096, count: ops, indices: indices,
+      options: mke2fs.split(separator: " ").map(String.init))
+    var round = Round(configuration, cast: campaign.cast)
+    if trace { round.observe = { print("\($0): \($1): \($2)") } }
+    round.progress = { watch.beat($0, $1) }
+    guard let disagreement = try round.run() else { return print("all agree") }
+    print(Campaign.words(configuration, disagreement))
+    if minimise { try shrink(configuration, campaign) }
+    throw ExitCode.failure
+  }
+
+  private func shrink(_ configuration: RoundConfiguration, _ campaign: Campaign) throws {
+    print("making it smaller ...")
+    fflush(nil)
+    let small = Shrink(configuration, cast: campaign.cast).run()
+    small.operations.forEach { print("  \($0.index): \($0.operation)") }
+    if let disagreement = try Round(small, cast: campaign.cast).run() {
+      print(Campaign.words(small, disagreement))
+    }
+  }
+
+  private static func number(_ text: String) throws -> UInt64 {
+    guard let number = Seed.parse(text) else { throw ValidationError("\(text) is no seed") }
+    return number
+  }
+}
+
+/// Ends the process when an operation does not return within two minutes, and says which.
+final class Watch: Sendable {
+  private let current = Mutex<(beat: Int, text: String)>((0, "start"))
+
+  func beat(_ index: Int, _ operation: TortureKit.Operation) {
+    current.withLock { $0 = ($0.beat + 1, "operation \(index): \(operation)") }
+  }
+
+  func start() {
+    let thread = Thread {
+      var last = -1
+      while true {
+        Thread.sleep(forTimeInterval: 120)
+        let (beat, text) = self.current.withLock { $0 }
+        if beat == last && beat > 0 {
+          print("no end to \(text)")
+          fflush(nil)
+          exit(3)
+        }
+        last = beat
+      }
+    }
+    thread.start()
+  }
+}
