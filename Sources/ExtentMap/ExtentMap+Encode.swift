@@ -187,6 +187,7 @@ extension ExtentMap {
     node.keyOffset = node.nextKey < 0 ? -1 : node.nextKey - start
     node.isDirty = false
     node.isChanged = false
+    node.hadDelayed = node.holdsDelayed
   }
 
   /// The entries of a node as they go to disk, after its children were planned and have addresses.

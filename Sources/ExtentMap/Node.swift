@@ -44,6 +44,10 @@ final class Node {
   /// The node, or some node below it, is dirty or was moved since the last encode.
   var isChanged = true
 
+  /// The subtree held delayed runs when it was last encoded. One that was not changed since and
+  /// had none then has none now.
+  var hadDelayed = false
+
   /// What the encode in progress decided: first extent on disk (negative: none), and block.
   var nextKey = -1
   var nextHome: BlockAddress?
