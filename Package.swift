@@ -83,6 +83,8 @@ let package = Package(
 
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
+    tests(
+      "ExtantDirectoryTests", ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )
