@@ -1,5 +1,5 @@
 import ExtantBase
-import SystemPackage
+import struct SystemPackage.Errno
 
 /// The mode bits of fallocate(2).
 public struct FallocateMode: OptionSet, Sendable, Hashable {

@@ -1,0 +1,351 @@
+import Ext4Format
+import ExtantBase
+import ExtentMap
+import struct SystemPackage.Errno
+
+/// The fallocate family. The rules and their order are those of docs/FALLOCATE.md: fallocate(2),
+/// the VFS's checks, then ext4's.
+extension FileSystem {
+  /// fallocate(2): `offset` and `length` in bytes, as the caller gave them.
+  func fallocate(
+    _ node: Node, mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
+  ) throws(FileSystemError) {
+    guard offset >= 0, length > 0 else { throw .refused(.invalidArgument) }
+    let request = try mode.request()
+    guard access.contains(.write) else { throw .refused(.badFileDescriptor) }
+    try checkFallocateTarget(node, mode, access)
+    let end = offset.addingReportingOverflow(length)
+    guard !end.overflow, UInt64(end.partialValue) <= maximumFileSize else {
+      throw .refused(.fileTooLarge)
+    }
+    let range = UInt64(offset)..<UInt64(end.partialValue)
+    let keepSize = mode.contains(.keepSize)
+
+    try requireWritable()
+    try throttle(node)
+    try node.lock.withExclusiveLock { () throws(FileSystemError) in
+      guard !node.state.withLock({ node.isDeleted }) else { throw .refused(.staleNFSFileHandle) }
+      // As the kernel: times change and privileges go before the geometry is looked at.
+      try perform { (operation) throws(FileSystemError) in
+        try node.withState { () throws(FileSystemError) in
+          touchContents(node)
+          operation.changed(node)
+        }
+      }
+      switch request {
+      case .allocate: try allocate(node, range, keepSize: keepSize)
+      case .punchHole: try punchHole(node, range)
+      case .zeroRange: try zeroRange(node, range, keepSize: keepSize, written: false)
+      case .writeZeroes: try zeroRange(node, range, keepSize: false, written: true)
+      case .collapseRange: try collapseRange(node, range)
+      case .insertRange: try insertRange(node, range)
+      }
+    }
+  }
+
+  private func checkFallocateTarget(
+    _ node: Node, _ mode: FallocateMode, _ access: FileAccess
+  ) throws(FileSystemError) {
+    let flags = node.state.withLock { node.inode.flags }
+    if flags.contains(.append), !mode.subtracting(.keepSize).isEmpty {
+      throw .refused(.notPermitted)
+    }
+    if flags.contains(.immutable) { throw .refused(.notPermitted) }
+    switch node.kind {
+    case .regular: break
+    case .fifo: throw .refused(.illegalSeek)
+    case .directory: throw .refused(.isDirectory)
+    default: throw .refused(.operationNotSupportedByDevice)
+    }
+    guard flags.contains(.extents) else { throw .refused(.notSupportedOnSocket) }
+  }
+
+  // MARK: Allocate
+
+  /// Missing blocks become unwritten extents. Where the disk fills up on the way, what was
+  /// allocated stays and the size grows to the part done.
+  private func allocate(
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool
+  ) throws(FileSystemError) {
+    if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
+    let blocks = blocksTouched(by: range)
+    var next = blocks.lowerBound
+    while next < blocks.upperBound {
+      do throws(FileSystemError) {
+        next = try allocateUnwritten(node, next..<blocks.upperBound)
+      } catch {
+        let done = min(next.rawValue * blockSize64, range.upperBound)
+        if !keepSize, done > node.size { try setSize(node, to: done) }
+        throw error
+      }
+    }
+    if !keepSize, range.upperBound > node.size { try setSize(node, to: range.upperBound) }
+  }
+
+  /// Allocates the first hole in `range`, or a part of it. Returns where to go on.
+  private func allocateUnwritten(
+    _ node: Node, _ range: Range<LogicalBlock>
+  ) throws(FileSystemError) -> LogicalBlock {
+    let (hole, needed) = try node.withState {
+      () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
+      guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
+      guard let hole = try firstHole(map, in: range) else { return (nil, 0) }
+      return (hole, nodesNeeded(node, newEntries: 2))
+    }
+    guard let hole else { return range.upperBound }
+    let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
+    // One block at least must be had; what more there is comes in the same call.
+    let reserved = try reserveUpTo(wanted, atLeast: 1, plus: needed)
+    return try perform(reserved: reserved + needed) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) -> LogicalBlock in
+        guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
+        let home = try self.blocks.allocate(
+          goal: try goal(for: node, at: hole.lowerBound), wanted: reserved, reserved: true,
+          stream: nil, handle: operation)
+        operation.reserved -= home.count
+        let filled = hole.lowerBound..<hole.lowerBound + home.count
+        try map.set(filled, address: home.start, state: .unwritten)
+        node.inode.blocks512 += home.count * sectorsPerBlock
+        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.changed(node)
+        return filled.upperBound
+      }
+    }
+  }
+
+  private func firstHole(
+    _ map: ExtentMap, in range: Range<LogicalBlock>
+  ) throws(FileSystemError) -> Range<LogicalBlock>? {
+    var block = range.lowerBound
+    while block < range.upperBound {
+      switch try map.run(at: block) {
+      case .hole(let hole): return block..<min(hole.upperBound, range.upperBound)
+      case .extent(let run): block = run.logical + run.count
+      }
+    }
+    return nil
+  }
+
+  // MARK: Punch
+
+  private func punchHole(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    let size = node.size
+    guard range.lowerBound < size else { return }
+    // Preallocated blocks behind the last one of the file survive.
+    let end = min(range.upperBound, roundUp(size))
+    let range = range.lowerBound..<end
+    try clearPartialBlocks(node, range)
+    try unmap(node, wholeBlocks(in: range))
+  }
+
+  /// Zeros the parts of blocks that `range` covers in part.
+  private func clearPartialBlocks(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    let whole = wholeBlocks(in: range)
+    guard !whole.isEmpty else { return try clear(node, range) }
+    let first = whole.lowerBound.rawValue * blockSize64
+    let last = whole.upperBound.rawValue * blockSize64
+    if range.lowerBound < first { try clear(node, range.lowerBound..<first) }
+    if last < range.upperBound { try clear(node, last..<range.upperBound) }
+  }
+
+  private func unmap(_ node: Node, _ blocks: Range<LogicalBlock>) throws(FileSystemError) {
+    guard !blocks.isEmpty else { return }
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      nodesNeeded(node, newEntries: 1)
+    }
+    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        try remove(blocks, of: node, operation)
+        operation.changed(node)
+      }
+    }
+  }
+
+  // MARK: Zero
+
+  /// Every block of the range ends up allocated and reads as zeros: unwritten, or written where
+  /// `written` asks for it; blocks covered in part are zeroed through the cache.
+  private func zeroRange(
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool
+  ) throws(FileSystemError) {
+    if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
+    try clearPartialBlocks(node, range)
+    let whole = wholeBlocks(in: range)
+    try discardDelayed(node, whole)
+    try changeState(node, whole, to: .unwritten)
+    try allocate(node, range, keepSize: keepSize)
+    if written { try writeZeros(node, range) }
+  }
+
+  /// Drops delayed blocks: their contents are zeroed anyway, and real blocks come in their place.
+  private func discardDelayed(
+    _ node: Node, _ blocks: Range<LogicalBlock>
+  ) throws(FileSystemError) {
+    var delayed: [ExtentRun] = []
+    try node.withState { () throws(FileSystemError) in
+      guard let map = node.map, map.delayedBlockCount > 0, !blocks.isEmpty else { return }
+      try map.forEachRun(in: blocks) { run in
+        if run.state == .delayed { delayed.append(run) }
+        return true
+      }
+    }
+    for run in delayed {
+      let start = max(run.logical, blocks.lowerBound)
+      let end = min(run.logical + run.count, blocks.upperBound)
+      try unmap(node, start..<end)
+    }
+  }
+
+  private func changeState(
+    _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
+  ) throws(FileSystemError) {
+    var runs: [ExtentRun] = []
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      guard let map = node.map, !blocks.isEmpty else { return 0 }
+      try map.forEachRun(in: blocks) { run in
+        if run.state != state { runs.append(run) }
+        return true
+      }
+      // A written extent of 32,768 blocks becomes two unwritten ones.
+      return nodesNeeded(node, newEntries: 2 + 2 * runs.count)
+    }
+    guard !runs.isEmpty else { return }
+    try perform(reserving: needed) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        guard let map = node.map else { return }
+        for run in runs {
+          let start = max(run.logical, blocks.lowerBound)
+          let end = min(run.logical + run.count, blocks.upperBound)
+          try map.changeState(of: start..<end, to: state)
+          if state == .unwritten {
+            // Cached contents, dirty ones too, are of no use to anyone any more.
+            cache.discard(
+              run.address + UInt64(start - run.logical), count: UInt64(end - start))
+          } else {
+            operation.handle.order(node.number)
+          }
+        }
+        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.changed(node)
+      }
+    }
+  }
+
+  /// Turns the unwritten blocks of `range` into written ones that hold zeros.
+  private func writeZeros(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    let blocks = blocksTouched(by: range)
+    var block = blocks.lowerBound
+    while block < blocks.upperBound {
+      let run = try node.withState { () throws(FileSystemError) -> ExtentRun? in
+        guard let map = node.map, case .extent(let run) = try map.run(at: block) else {
+          return nil
+        }
+        return run
+      }
+      guard let run else { throw .refused(.noSpace) }
+      let end = min(run.logical + run.count, blocks.upperBound)
+      if run.state == .unwritten {
+        // In steps that fit the cache many times over.
+        let step = min(end, block + max(1, UInt64(1 << 20) / blockSize64))
+        let outcome = try cache.zero(
+          Int(UInt64(step - block) * blockSize64),
+          from: run.address + UInt64(block - run.logical), byteOffset: 0, owner: node.number,
+          content: .fresh)
+        if outcome == .full {
+          try relieveCache(of: node)
+          continue
+        }
+        try changeState(node, block..<step, to: .written)
+        block = step
+      } else {
+        block = end
+      }
+    }
+  }
+
+  // MARK: Collapse and insert
+
+  /// Cuts the range out: what lies behind moves down. No data moves, no page leaves the cache.
+  private func collapseRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
+      throw .refused(.invalidArgument)
+    }
+    let size = node.size
+    guard range.upperBound < size else { throw .refused(.invalidArgument) }
+    let blocks = wholeBlocks(in: range)
+    let length = range.upperBound - range.lowerBound
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      nodesNeeded(node, newEntries: 1)
+    }
+    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        guard let map = node.map else { return }
+        try free(try map.collapse(blocks), of: node, operation)
+        node.virtualWindow = nil
+        node.inode.size = size - length
+        node.diskSize =
+          node.diskSize <= range.lowerBound
+          ? node.diskSize : max(range.lowerBound, node.diskSize - min(node.diskSize, length))
+        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.changed(node)
+      }
+    }
+  }
+
+  /// Opens a hole at the range's start: what lies behind moves up.
+  private func insertRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
+      throw .refused(.invalidArgument)
+    }
+    let size = node.size
+    let length = range.upperBound - range.lowerBound
+    guard length <= maximumFileSize - min(size, maximumFileSize) else {
+      throw .refused(.fileTooLarge)
+    }
+    guard range.lowerBound < size else { throw .refused(.invalidArgument) }
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      nodesNeeded(node, newEntries: 2)
+    }
+    try perform(reserving: needed) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        guard let map = node.map else { return }
+        try map.insertGap(
+          at: LogicalBlock(range.lowerBound / blockSize64), count: length / blockSize64)
+        node.virtualWindow = nil
+        node.inode.size = size + length
+        if node.diskSize > range.lowerBound { node.diskSize += length }
+        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.changed(node)
+      }
+    }
+  }
+
+  // MARK: Ranges
+
+  private func setSize(_ node: Node, to size: UInt64) throws(FileSystemError) {
+    try perform { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        node.inode.size = size
+        if node.map?.delayedBlockCount == 0 { node.diskSize = size }
+        operation.changed(node)
+      }
+    }
+  }
+
+  func roundUp(_ byteCount: UInt64) -> UInt64 {
+    (byteCount + blockSize64 - 1) / blockSize64 * blockSize64
+  }
+
+  /// The blocks that lie in `range` from end to end.
+  private func wholeBlocks(in range: Range<UInt64>) -> Range<LogicalBlock> {
+    let first = LogicalBlock((range.lowerBound + blockSize64 - 1) / blockSize64)
+    let end = LogicalBlock(range.upperBound / blockSize64)
+    return first..<max(first, end)
+  }
+
+  /// The blocks that `range` touches.
+  private func blocksTouched(by range: Range<UInt64>) -> Range<LogicalBlock> {
+    LogicalBlock(range.lowerBound / blockSize64)..<LogicalBlock(
+      (range.upperBound + blockSize64 - 1) / blockSize64)
+  }
+}

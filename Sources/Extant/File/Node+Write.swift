@@ -1,0 +1,237 @@
+import BlockCache
+import ExtantBase
+import ExtentMap
+
+extension FileSystem {
+  /// One step of a write copies at most this many bytes, so that a full disk is noticed and
+  /// other operations go on between steps.
+  private static let stepByteCount = 1 << 20
+
+  /// Writes `bytes` at `offset`, extending the file where needed. Returns what was written: less
+  /// than asked only when the disk filled up on the way.
+  ///
+  /// The caller holds `node.lock`, exclusive.
+  func write(
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64
+  ) throws(FileSystemError) -> Int {
+    let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
+    guard offset < maximumFileSize else { throw .refused(.fileTooLarge) }
+    guard !end.overflow else { throw .refused(.fileTooLarge) }
+    let count = Int(min(end.partialValue, maximumFileSize) - offset)
+    guard count > 0 else { return 0 }
+    if offset > node.size { try clearTail(of: node) }
+
+    var done = 0
+    var step = Self.stepByteCount
+    while done < count {
+      let position = offset + UInt64(done)
+      // Steps end at block boundaries, so that only the first and last block are partial.
+      let aligned = (position + UInt64(step)) / blockSize64 * blockSize64
+      let length = min(count - done, max(Int(aligned - position), 1))
+      do throws(FileSystemError) {
+        try writeStep(node, bytes.extracting(done..<done + length), at: position)
+        done += length
+      } catch .refused(.noSpace) {
+        // What fits still goes in, block by block at the end, as the kernel does.
+        if length > blockSize {
+          step = max(blockSize, length / 2)
+          continue
+        }
+        if done == 0 { throw .refused(.noSpace) }
+        break
+      } catch {
+        if done == 0 { throw error }
+        break
+      }
+    }
+    return done
+  }
+
+  private func writeStep(
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64
+  ) throws(FileSystemError) {
+    let end = offset + UInt64(bytes.byteCount)
+    let first = offset / blockSize64
+    let blocks = LogicalBlock(first)..<LogicalBlock((end + blockSize64 - 1) / blockSize64)
+    let plan = try reserveForWrite(node, blocks)
+    var unused = plan.reserved
+    defer { self.blocks.release(unused) }
+
+    // The bytes go to the cache before the map knows of them: whoever finds a block in the map
+    // finds its contents too.
+    let segments = try copyIn(node, bytes, at: offset, blocks)
+
+    try perform { (operation) throws(FileSystemError) in
+      unused = try node.withState { () throws(FileSystemError) -> UInt64 in
+        var left = plan.reserved
+        if let map = node.map {
+          for segment in segments {
+            switch segment.change {
+            case .delayed:
+              try map.set(segment.range, address: segment.address, state: .delayed)
+              left -= segment.count
+            case .written:
+              try map.changeState(of: segment.range, to: .written)
+              operation.handle.order(node.number)
+            case nil: break
+            }
+          }
+          left = settleNodes(node, available: left)
+        }
+        if end > node.inode.size { node.inode.size = end }
+        if !segments.contains(where: { $0.change == .delayed }), end > node.diskSize,
+          node.map?.delayedBlockCount == 0
+        {
+          node.diskSize = end
+        }
+        touchContents(node)
+        operation.changed(node)
+        return left
+      }
+    }
+  }
+
+  /// Copies `bytes` into the cache. Returns the runs that the map must learn of.
+  private func copyIn(
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ blocks: Range<LogicalBlock>
+  ) throws(FileSystemError) -> [WriteSegment] {
+    let end = offset + UInt64(bytes.byteCount)
+    var segments: [WriteSegment] = []
+    var position = offset
+    do throws(FileSystemError) {
+      while position < end {
+        let block = LogicalBlock(position / blockSize64)
+        let segment = try node.withState { () throws(FileSystemError) -> WriteSegment in
+          try writeSegment(node, at: block, limit: blocks.upperBound)
+        }
+        let segmentEnd = min(end, (block.rawValue + segment.count) * blockSize64)
+        let outcome = try cache.copyIn(
+          bytes.extracting(Int(position - offset)..<Int(segmentEnd - offset)),
+          to: segment.address, byteOffset: Int(position % blockSize64), owner: node.number,
+          content: segment.content)
+        switch outcome {
+        case .done:
+          if segment.change != nil { segments.append(segment) }
+          position = segmentEnd
+        case .moved: break
+        case .full: try relieveCache(of: node)
+        }
+      }
+    } catch {
+      // No map entry leads to these: nobody else would ever drop them.
+      for segment in segments where segment.change == .delayed {
+        cache.discard(segment.address, count: segment.count)
+      }
+      throw error
+    }
+    return segments
+  }
+
+  /// Reserves what writing `blocks` may need: a block for each hole, and tree nodes.
+  private func reserveForWrite(
+    _ node: Node, _ blocks: Range<LogicalBlock>
+  ) throws(FileSystemError) -> (reserved: UInt64, holes: UInt64) {
+    let (holes, edges) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
+      guard let map = node.map else { throw .refused(.invalidArgument) }
+      var mapped: UInt64 = 0
+      var edges = 1
+      try map.forEachRun(in: blocks) { run in
+        mapped += run.count
+        if run.state != .delayed { edges += 2 }
+        return true
+      }
+      return (UInt64(blocks.upperBound - blocks.lowerBound) - mapped, edges)
+    }
+    let wanted = try node.withState { () throws(FileSystemError) -> UInt64 in
+      holes + nodesNeeded(node, newEntries: edges, newDelayed: holes)
+    }
+    try reserve(wanted)
+    return (wanted, holes)
+  }
+
+  /// The run of blocks from `block` that is written in one way. Called under `node.state`.
+  private func writeSegment(
+    _ node: Node, at block: LogicalBlock, limit: LogicalBlock
+  ) throws(FileSystemError) -> WriteSegment {
+    guard let map = node.map else { throw .refused(.invalidArgument) }
+    let wanted = UInt64(limit - block)
+    switch try map.run(at: block) {
+    case .hole(let range):
+      let address = virtualAddress(node, block)
+      let count = min(
+        wanted, UInt64(range.upperBound - block), address.count)
+      return WriteSegment(
+        block: block, count: count, address: address.start, content: .fresh, change: .delayed)
+    case .extent(let run):
+      let skipped = UInt64(block - run.logical)
+      let unwritten = run.state == .unwritten
+      return WriteSegment(
+        block: block, count: min(wanted, run.count - skipped), address: run.address + skipped,
+        content: unwritten ? .fresh : .existing, change: unwritten ? .written : nil)
+    }
+  }
+
+  /// A virtual address for a new delayed block, and how many follow it. Called under
+  /// `node.state`.
+  private func virtualAddress(
+    _ node: Node, _ block: LogicalBlock
+  ) -> (start: BlockAddress, count: UInt64) {
+    if let window = node.virtualWindow, let address = window.address(of: block) {
+      return (address, VirtualWindow.blockCount - UInt64(block - window.logical))
+    }
+    let window = VirtualWindow(
+      logical: block, address: cache.allocateVirtualRun(count: VirtualWindow.blockCount))
+    node.virtualWindow = window
+    return (window.address, VirtualWindow.blockCount)
+  }
+
+  /// Zeros the file's last block behind the end of the file, before the file grows past it.
+  ///
+  /// ext4 asks for zeros there, but an image may hold anything: what a program wrote there
+  /// through a mapping, for one.
+  func clearTail(of node: Node) throws(FileSystemError) {
+    let size = node.size
+    let within = size % blockSize64
+    if within != 0 { try clear(node, size..<size - within + blockSize64) }
+  }
+
+  /// Zeros bytes of written and delayed blocks; holes and unwritten blocks are zeros already.
+  func clear(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let block = LogicalBlock(position / blockSize64)
+      let piece = try node.withState { () throws(FileSystemError) -> MappedPiece in
+        try self.piece(of: node, at: block)
+      }
+      let reach = (block.rawValue &+ piece.blockCount).multipliedReportingOverflow(by: blockSize64)
+      let end = reach.overflow ? range.upperBound : min(range.upperBound, reach.partialValue)
+      if case .blocks(let address) = piece.content {
+        let outcome = try cache.zero(
+          Int(end - position), from: address, byteOffset: Int(position % blockSize64),
+          owner: node.number, content: .existing)
+        switch outcome {
+        case .done: break
+        case .moved: continue
+        case .full:
+          try relieveCache(of: node)
+          continue
+        }
+      }
+      position = end
+    }
+  }
+}
+
+/// Consecutive blocks that one copy into the cache writes.
+private struct WriteSegment {
+  /// What the map must learn once the bytes are in the cache.
+  enum Change { case delayed, written }
+
+  var block: LogicalBlock
+  var count: UInt64
+  var address: BlockAddress
+  var content: BlockContent
+  var change: Change?
+
+  var range: Range<LogicalBlock> { block..<block + count }
+}

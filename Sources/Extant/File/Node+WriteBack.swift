@@ -1,0 +1,125 @@
+import BlockCache
+import ExtantBase
+import ExtentMap
+import Journal
+
+extension FileSystem {
+  /// Gives every delayed block of the file its home and writes the file's dirty data to the
+  /// device. Needs no lock of the node: contents do not change.
+  func writeBack(_ node: Node) throws(FileSystemError) {
+    while try allocateDelayed(node) {}
+    try cache.flush(owner: node.number)
+  }
+
+  /// Allocates the first delayed run of the file, or a part of it. False when none is left.
+  private func allocateDelayed(_ node: Node) throws(FileSystemError) -> Bool {
+    guard node.state.withLock({ (node.map?.delayedBlockCount ?? 0) > 0 }) else { return false }
+    return try perform { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) -> Bool in
+        guard let map = node.map, let run = map.nextDelayed(from: LogicalBlock(0)) else {
+          return false
+        }
+        let wanted = min(run.count, ExtentState.written.maximumCount)
+        let home = try blocks.allocate(
+          goal: try goal(for: node, at: run.logical), wanted: wanted,
+          window: streamWindow(node, run.logical, wanted), reserved: true, stream: node.number,
+          handle: operation)
+        let range = run.logical..<run.logical + home.count
+        try map.replace(range, address: home.start, state: .written)
+        cache.rename(run.address, count: home.count, to: home.start)
+        node.inode.blocks512 += home.count * sectorsPerBlock
+        node.diskSize = max(
+          node.diskSize, min(node.inode.size, range.upperBound.rawValue * blockSize64))
+        if map.delayedBlockCount == 0 { node.diskSize = node.inode.size }
+        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.handle.order(node.number)
+        operation.changed(node)
+        return true
+      }
+    }
+  }
+
+  /// Where a new block of the file would best lie: behind the extent before it, else in the
+  /// inode's own group. Called under `node.state`.
+  func goal(
+    for node: Node, at block: LogicalBlock
+  ) throws(FileSystemError) -> BlockAddress {
+    if let map = node.map {
+      var before: LogicalBlock? = block.rawValue > 0 ? LogicalBlock(block.rawValue - 1) : nil
+      for _ in 0..<2 {
+        guard let last = before else { break }
+        switch try map.run(at: last) {
+        case .extent(let run):
+          guard !run.address.isVirtual else { break }
+          return run.address + UInt64(block - run.logical)
+        case .hole(let hole):
+          let start = hole.lowerBound.rawValue
+          before = start > 0 ? LogicalBlock(start - 1) : nil
+          continue
+        }
+        break
+      }
+    }
+    return inodes.goalBlock(for: node.number)
+  }
+
+  /// How many blocks to keep together for a file that grows at its end, the ones allocated now
+  /// included. A large file gets the rest of its 128 MiB; a small one as much as it has already.
+  private func streamWindow(_ node: Node, _ start: LogicalBlock, _ count: UInt64) -> UInt64 {
+    let end = start.rawValue + count
+    guard end * blockSize64 >= node.inode.size, end >= 16 else { return count }
+    let longest = ExtentState.written.maximumCount
+    let rest = longest - start.rawValue % longest
+    return end * blockSize64 >= 8 << 20 ? max(rest, count) : max(count, min(rest, end))
+  }
+
+  // MARK: Tree nodes
+
+  /// Blocks to reserve, beyond what the node has, before `newEntries` entries and `newDelayed`
+  /// delayed blocks come into its map. Called under `node.state`.
+  func nodesNeeded(_ node: Node, newEntries: Int, newDelayed: UInt64 = 0) -> UInt64 {
+    guard let map = node.map else { return 0 }
+    let entries = UInt64(newEntries) + map.delayedBlockCount + newDelayed
+    let needed = UInt64(
+      map.nodesWithoutHome + map.worstCaseNewNodes(insertedEntries: Int(clamping: entries)))
+    return needed > node.reservedNodes ? needed - node.reservedNodes : 0
+  }
+
+  /// Makes the node's reservation for tree nodes fit its map as it is now, taking from or giving
+  /// to `available`. Returns what is then available. Called under `node.state`.
+  func settleNodes(_ node: Node, available: UInt64) -> UInt64 {
+    guard let map = node.map else { return available }
+    let delayed = Int(clamping: map.delayedBlockCount)
+    let needed = UInt64(
+      map.nodesWithoutHome + (delayed > 0 ? map.worstCaseNewNodes(insertedEntries: delayed) : 0))
+    let total = available + node.reservedNodes
+    node.reservedNodes = min(needed, total)
+    return total - node.reservedNodes
+  }
+
+  // MARK: Pressure
+
+  /// Keeps dirty data below its limit. Called by writers that hold no lock.
+  func throttle(_ node: Node) throws(FileSystemError) {
+    guard cache.dirtyByteCount > cache.dirtyLimit else { return }
+    try writeBack(node)
+    if cache.dirtyByteCount > cache.dirtyLimit { try writeBackAll() }
+  }
+
+  /// Makes room in a cache full of dirty blocks. The caller may hold node locks.
+  func relieveCache(of node: Node) throws(FileSystemError) {
+    try writeBack(node)
+    try writeBackAll()
+    if journal.runningBlockCount > 0 { try journal.commit() }
+  }
+
+  /// Writes the dirty data of every file.
+  func writeBackAll() throws(FileSystemError) {
+    for owner in cache.dirtyOwners {
+      guard let node = nodes.existing(owner) else { continue }
+      nodes.retain(node)
+      defer { release(node) }
+      try writeBack(node)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import Ext4Format
+import ExtantBase
+import struct SystemPackage.Errno
+
+extension FileSystem {
+  public func attributes(of inode: InodeNumber) throws(FileSystemError) -> Attributes {
+    try withNode(inode) { (node) throws(FileSystemError) in attributes(of: node) }
+  }
+
+  func attributes(of node: Node) -> Attributes {
+    node.state.withLock {
+      let inode = node.inode
+      let delayed = node.map?.delayedBlockCount ?? 0
+      let isDevice = node.kind == .blockDevice || node.kind == .characterDevice
+      return Attributes(
+        inode: node.number, kind: node.kind, mode: inode.mode & 0o7777,
+        linkCount: UInt32(inode.linkCount), uid: inode.uid, gid: inode.gid, size: inode.size,
+        blocks512: inode.blocks512 + delayed * sectorsPerBlock, accessTime: inode.accessTime,
+        modificationTime: inode.modificationTime, changeTime: inode.changeTime,
+        creationTime: inode.creationTime,
+        device: isDevice ? inode.deviceNumber : DeviceNumber(major: 0, minor: 0),
+        flags: inode.flags, generation: inode.generation, projectID: inode.projectID)
+    }
+  }
+
+  /// chmod, chown, truncate and utimensat in one. Who may do so is the caller's to check; EPERM
+  /// where the inode is immutable or only for appending.
+  public func setAttributes(
+    _ change: AttributeChange, of inode: InodeNumber
+  ) throws(FileSystemError) -> Attributes {
+    try requireWritable()
+    return try withNode(inode) { (node) throws(FileSystemError) -> Attributes in
+      try node.lock.withExclusiveLock { () throws(FileSystemError) in
+        try setAttributes(change, of: node)
+      }
+      return attributes(of: node)
+    }
+  }
+
+  private func setAttributes(
+    _ change: AttributeChange, of node: Node
+  ) throws(FileSystemError) {
+    let flags = node.state.withLock { node.inode.flags }
+    if flags.contains(.immutable) { throw .refused(.notPermitted) }
+    if flags.contains(.append) {
+      let onlyNow =
+        change.mode == nil && change.uid == nil && change.gid == nil && change.size == nil
+        && (change.accessTime ?? .now) == .now && (change.modificationTime ?? .now) == .now
+      guard onlyNow else { throw .refused(.notPermitted) }
+    }
+    if let size = change.size {
+      switch node.kind {
+      case .regular: try truncate(node, to: size)
+      case .directory: throw .refused(.isDirectory)
+      default: throw .refused(.invalidArgument)
+      }
+    }
+    if let mode = change.mode, node.kind != .symbolicLink {
+      try changeAccessList(of: node, toMode: mode)
+    }
+    try perform { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        let extraSize = node.inode.extraSize
+        if let mode = change.mode {
+          node.inode.mode = node.inode.mode & FileKind.mask | mode & 0o7777
+        }
+        if let uid = change.uid { node.inode.uid = uid }
+        if let gid = change.gid { node.inode.gid = gid }
+        if change.dropsPrivileges { dropPrivilegeBits(node) }
+        if let time = change.accessTime {
+          node.inode.accessTime = Inode.storable(self.time(time), extraSize: extraSize)
+        }
+        if let time = change.modificationTime {
+          node.inode.modificationTime = Inode.storable(self.time(time), extraSize: extraSize)
+        }
+        touchAttributes(node)
+        operation.changed(node)
+      }
+    }
+  }
+
+  /// What a write or truncate by an ordinary user does to a program's privileges: no more
+  /// set-user-ID, and no set-group-ID where the group may execute. Called under `node.state`.
+  private func dropPrivilegeBits(_ node: Node) {
+    guard node.kind == .regular else { return }
+    node.inode.mode &= ~0o4000
+    if node.inode.mode & 0o010 != 0 { node.inode.mode &= ~0o2000 }
+  }
+
+  private func time(_ time: AttributeChange.Time) -> Timestamp {
+    switch time {
+    case .now: timestamp()
+    case .at(let time): time
+    }
+  }
+
+  // MARK: Flags
+
+  /// The flags that chattr(1) may change.
+  public static let changeableFlags: InodeFlags = [
+    .secureDeletion, .undelete, .compressed, .synchronous, .immutable, .append, .noDump,
+    .noAccessTime, .journalData, .noTailMerging, .directorySynchronous, .topDirectory,
+    .projectInherit,
+  ]
+
+  /// FS_IOC_SETFLAGS: sets the changeable flags as given; the others stay. EOPNOTSUPP for a change
+  /// of `extents`, which would need the file to be converted.
+  public func setInodeFlags(
+    _ flags: InodeFlags, of inode: InodeNumber
+  ) throws(FileSystemError) {
+    try requireWritable()
+    try withNode(inode) { (node) throws(FileSystemError) in
+      try node.lock.withExclusiveLock { () throws(FileSystemError) in
+        let old = node.state.withLock { node.inode.flags }
+        guard old.contains(.extents) == flags.contains(.extents) || node.map == nil else {
+          throw .refused(.notSupportedOnSocket)
+        }
+        try perform { (operation) throws(FileSystemError) in
+          try node.withState { () throws(FileSystemError) in
+            node.inode.flags = InodeFlags(
+              rawValue: old.subtracting(Self.changeableFlags).rawValue
+                | flags.intersection(Self.changeableFlags).rawValue)
+            touchAttributes(node)
+            operation.changed(node)
+          }
+        }
+      }
+    }
+  }
+
+  /// Sets the project ID; EOPNOTSUPP where the filesystem has no `project` feature and it is not 0.
+  public func setProjectID(_ project: UInt32, of inode: InodeNumber) throws(FileSystemError) {
+    guard try attributes(of: inode).projectID != project else { return }
+    throw .unsupported(Unsupported("project", "project IDs are not written"))
+  }
+}

@@ -1,0 +1,142 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import ExtentMap
+import Journal
+import Threading
+
+/// Passes the journal's calls on, without a reference cycle.
+final class CommitRelay: TransactionClient, @unchecked Sendable {
+  weak var fileSystem: FileSystem?
+
+  func encode(_ handle: Handle) throws(FileSystemError) { try fileSystem?.encode(handle) }
+
+  func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
+    try fileSystem?.writeData(of: inodes)
+  }
+
+  func didCommit(_ transaction: TransactionID, blocks: [BlockAddress]) {
+    fileSystem?.didCommit(transaction, blocks: blocks)
+  }
+}
+
+/// What a commit does: encode late, then data before metadata.
+extension FileSystem {
+  /// Brings everything that changed in memory into its blocks. Nothing else moves meanwhile.
+  func encode(_ handle: Handle) throws(FileSystemError) {
+    let operation = Operation(fileSystem: self, handle: handle, reserved: 0)
+    linkOrphans(operation)
+    for node in nodes.takeDirty() { try encode(node, operation) }
+    try groups.encode(handle: operation)
+    try blocks.encode(handle: operation)
+    try inodes.encode(handle: operation)
+    try encodeSuperblock(operation)
+  }
+
+  private func encode(_ node: Node, _ operation: Operation) throws(FileSystemError) {
+    try node.withState { () throws(FileSystemError) in
+      if !node.isDeleted { try encodeMap(node, operation) }
+      var record = node.inode
+      record.size = node.kind == .regular ? node.diskSize : node.inode.size
+      let (buffer, address, range) = try inodeSlot(node.number)
+      operation.modify(address, buffer)
+      var bytes = buffer.mutableBytes
+      var slot = bytes._mutatingExtracting(range)
+      record.encode(into: &slot, number: node.number, superblock: superblock)
+    }
+    if node.state.withLock({ node.isDeleted }) { nodes.removeDeleted(node) }
+  }
+
+  private func encodeMap(_ node: Node, _ operation: Operation) throws(FileSystemError) {
+    guard let map = node.map else { return }
+    operation.reserved = node.reservedNodes
+    defer {
+      node.reservedNodes = operation.reserved
+      operation.reserved = 0
+      blocks.release(settleNodes(node, available: 0))
+    }
+    if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
+  }
+
+  /// Encodes a map's changed nodes into their blocks. Returns the new `i_block`, if it changed.
+  /// Called under `node.state`; nodes without a block take it from the operation's reservation.
+  func encodeTree(
+    of node: Node, _ map: ExtentMap, _ operation: Operation
+  ) throws(FileSystemError) -> [UInt8]? {
+    guard map.hasChanges else { return nil }
+    let seed = checksumSeed(inode: node.number, generation: node.inode.generation)
+    let goal = inodes.goalBlock(for: node.number)
+    var taken: [BlockAddress] = []
+    var freed: [BlockAddress] = []
+    let root = try map.encode(
+      relocateShifted: false,
+      allocate: { (count) throws(FileSystemError) -> [BlockAddress] in
+        for _ in 0..<count { taken.append(try operation.allocateMetadataBlock(near: goal)) }
+        return taken
+      },
+      write: { (encoded) throws(FileSystemError) in
+        let buffer = try target(of: encoded, operation)
+        let image = try ExtentNode(encoded.contents, depth: encoded.depth)
+        var bytes = buffer.mutableBytes
+        image.encode(into: &bytes, checksumSeed: seed)
+      },
+      freed: { freed.append($0) })
+    for address in freed {
+      operation.forget(address)
+      try operation.free(address, count: 1)
+    }
+    let gained = UInt64(taken.count) * sectorsPerBlock
+    let lost = UInt64(freed.count) * sectorsPerBlock
+    node.inode.blocks512 += gained
+    node.inode.blocks512 -= min(node.inode.blocks512, lost)
+    guard let root else { return nil }
+    return try ExtentNode(root.contents, depth: root.depth).encodeRoot()
+  }
+
+  private func target(
+    of node: EncodedExtentNode, _ operation: Operation
+  ) throws(FileSystemError) -> BlockBuffer {
+    if node.isFresh { return operation.newBlock(node.address) }
+    let buffer = try read(node.address) { _ in }
+    operation.modify(node.address, buffer)
+    return buffer
+  }
+
+  private func encodeSuperblock(_ operation: Operation) throws(FileSystemError) {
+    let superblock = current.withLock { superblock in
+      superblock.freeBlockCount = blocks.freeBlocks
+      superblock.freeInodeCount = inodes.freeInodes
+      return superblock
+    }
+    let (address, offset) = superblockPlace
+    let buffer = try read(address) { _ in }
+    operation.modify(address, buffer)
+    var bytes = buffer.mutableBytes
+    var slot = bytes._mutatingExtracting(offset..<offset + Superblock.byteCount)
+    superblock.encode(into: &slot)
+  }
+
+  /// The block of the primary superblock and where it starts there: byte 1024 of the device.
+  var superblockPlace: (address: BlockAddress, offset: Int) {
+    (BlockAddress(Superblock.byteOffset / blockSize64), Int(Superblock.byteOffset) % blockSize)
+  }
+
+  /// Ordered data: blocks that became part of a file are on the device before the file's
+  /// metadata says so.
+  func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
+    for inode in inodes { try cache.flush(owner: inode) }
+  }
+
+  func didCommit(_ transaction: TransactionID, blocks written: [BlockAddress]) {
+    for address in written { cache.unpin(address) }
+    blocks.didCommit(transaction.rawValue)
+  }
+
+  /// Everything so far, durable.
+  func writeEverything() throws(FileSystemError) {
+    try writeBackAll()
+    try cache.flushAll()
+    try journal.commit()
+    try device.flush()
+  }
+}

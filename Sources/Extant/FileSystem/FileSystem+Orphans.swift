@@ -1,0 +1,112 @@
+import Ext4Format
+import ExtantBase
+import ExtentMap
+
+/// Inodes without a name: kept while open, deleted with their last reference, and found again
+/// after a crash through the orphan list.
+extension FileSystem {
+  /// Called in the operation that removed the last name.
+  func addOrphan(_ node: Node, _ operation: Operation) {
+    orphans.withLock { $0.insert(node) }
+    operation.changed(node)
+  }
+
+  /// Writes the links of the list into the inodes. Called frozen, before the nodes are encoded.
+  func linkOrphans(_ operation: Operation) {
+    guard let chain = orphans.withLock({ $0.takeChain() }) else { return }
+    current.withLock { $0.lastOrphan = chain.first }
+    for (node, next) in chain.links {
+      let link = next?.rawValue ?? 0
+      node.state.withLock { node.inode.deletionTime = link }
+      operation.changed(node)
+    }
+  }
+
+  /// Deletes an inode whose last reference went. An error leaves it on the orphan list, for the
+  /// next opening or a check to finish.
+  func deleteUnreferenced(_ node: Node) {
+    guard readOnlyReason == nil else { return }
+    node.lock.withExclusiveLock {
+      let mine = node.state.withLock {
+        guard !node.isDeleted, node.inode.linkCount == 0 else { return false }
+        node.isDeleted = true
+        return true
+      }
+      guard mine else { return }
+      do throws(FileSystemError) {
+        try delete(node)
+      } catch {
+        // A fault aborted the journal already; anything else leaves the orphan as it was.
+      }
+    }
+  }
+
+  private func delete(_ node: Node) throws(FileSystemError) {
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      nodesNeeded(node, newEntries: 1)
+    }
+    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        if let map = node.map {
+          try free(try map.remove(LogicalBlock(0)..<LogicalBlock.limit), of: node, operation)
+          operation.reserved = settleNodes(node, available: operation.reserved)
+          // An empty map has no nodes: this frees those it had.
+          if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
+        }
+        try releaseAttributeBlock(of: node, operation)
+        node.inode.size = 0
+        node.diskSize = 0
+        node.inode.deletionTime = deletionTimeNow()
+      }
+      orphans.withLock { $0.remove(node.number) }
+      blocks.dropPreallocation(node.number)
+      try inodes.free(
+        node.number, wasDirectory: node.kind == .directory, handle: operation)
+      operation.changed(node)
+    }
+  }
+
+  private func deletionTimeNow() -> UInt32 {
+    UInt32(truncatingIfNeeded: timestamp().seconds)
+  }
+
+  /// Finishes what a crash interrupted: the inodes on the orphan list, and in the orphan file,
+  /// are deleted, or cut to their size where they still have a name.
+  func deleteOrphansLeftBehind() throws(FileSystemError) {
+    var seen: Set<InodeNumber> = []
+    var next = current.withLock { $0.lastOrphan }
+    var found: [Node] = []
+    while let number = next {
+      guard seen.insert(number).inserted else {
+        throw .corrupt(Corruption("orphan list", inode: number, "the list runs in a circle"))
+      }
+      let node = try makeNode(number, try readInode(number))
+      let link = node.inode.deletionTime
+      next = link == 0 ? nil : InodeNumber(link)
+      found.append(node)
+    }
+    for number in try orphanFileEntries() where seen.insert(number).inserted {
+      found.append(try makeNode(number, try readInode(number)))
+    }
+    guard !found.isEmpty else { return }
+    for node in found {
+      nodes.insert(node)
+      orphans.withLock { $0.insert(node) }
+      if node.isUnlinked {
+        release(node)
+      } else {
+        try node.lock.withExclusiveLock { () throws(FileSystemError) in
+          if node.kind == .regular { try truncate(node, to: node.size) }
+        }
+        try perform { (operation) throws(FileSystemError) in
+          node.state.withLock { node.inode.deletionTime = 0 }
+          orphans.withLock { $0.remove(node.number) }
+          operation.changed(node)
+        }
+        release(node)
+      }
+    }
+    try clearOrphanFile()
+    try journal.commit()
+  }
+}

@@ -1,0 +1,84 @@
+import ExtantBase
+import Journal
+
+extension FileSystem {
+  /// Runs one operation inside the running transaction, with `reserving` blocks set aside first.
+  ///
+  /// An operation checks everything before its first change. What throws after a change leaves
+  /// memory and device disagreeing: the filesystem then stops writing, as the kernel does with
+  /// errors=remount-ro.
+  func perform<R>(
+    reserving: UInt64 = 0, mayUseReserve: Bool = false,
+    _ body: (Operation) throws(FileSystemError) -> R
+  ) throws(FileSystemError) -> R {
+    try requireWritable()
+    if reserving > 0 { try reserve(reserving, mayUseReserve: mayUseReserve) }
+    return try perform(reserved: reserving, body)
+  }
+
+  /// As above, with blocks that the caller has reserved already. They are released here.
+  func perform<R>(
+    reserved: UInt64, _ body: (Operation) throws(FileSystemError) -> R
+  ) throws(FileSystemError) -> R {
+    let handle: Handle
+    do throws(FileSystemError) {
+      handle = try journal.begin()
+    } catch {
+      blocks.release(reserved)
+      throw .refused(.readOnlyFileSystem)
+    }
+    let operation = Operation(fileSystem: self, handle: handle, reserved: reserved)
+    defer {
+      blocks.release(operation.reserved)
+      handle.end()
+    }
+    do throws(FileSystemError) {
+      return try body(operation)
+    } catch {
+      if handle.hasChanges { journal.abort(error) }
+      throw error
+    }
+  }
+
+  /// Reserves blocks. A full disk is asked again after everything that could free some was done:
+  /// delayed blocks allocated (their worst case is dropped) and freed blocks committed.
+  func reserve(_ count: UInt64, mayUseReserve: Bool = false) throws(FileSystemError) {
+    guard count > 0 else { return }
+    do throws(FileSystemError) {
+      try blocks.reserve(count, privileged: mayUseReserve)
+    } catch .refused(.noSpace) {
+      guard try reclaimSpace() else { throw .refused(.noSpace) }
+      try blocks.reserve(count, privileged: mayUseReserve)
+    }
+  }
+
+  /// Reserves `wanted` blocks, or as many as there are but `atLeast`; and `plus` more in any case.
+  /// Returns how many of the wanted ones were had.
+  func reserveUpTo(
+    _ wanted: UInt64, atLeast: UInt64, plus: UInt64
+  ) throws(FileSystemError) -> UInt64 {
+    var count = wanted
+    while true {
+      do throws(FileSystemError) {
+        try reserve(count + plus)
+        return count
+      } catch .refused(.noSpace) {
+        guard count > atLeast else { throw .refused(.noSpace) }
+        count = max(atLeast, count / 2)
+      }
+    }
+  }
+
+  /// Makes blocks free that are only held back. False where there was nothing to gain.
+  private func reclaimSpace() throws(FileSystemError) -> Bool {
+    let before = blocks.reservableBlocks
+    try writeBackAll()
+    try journal.commit()
+    return blocks.reservableBlocks > before
+  }
+
+  /// Stops writing for good: later changes are refused with EROFS, reading goes on.
+  func abort(_ error: FileSystemError) {
+    journal.abort(error)
+  }
+}

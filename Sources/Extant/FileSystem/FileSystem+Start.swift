@@ -1,0 +1,121 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import ExtentMap
+import Threading
+
+/// What opening does beyond looking: decide whether to write, mend what a crash left.
+extension FileSystem {
+  static func readSuperblock(_ device: any BlockDevice) throws(FileSystemError) -> Superblock {
+    guard device.byteCount >= UInt64(Int(Superblock.byteOffset) + Superblock.byteCount) else {
+      throw .corrupt(
+        Corruption("superblock", "the device has \(device.byteCount) bytes: too small for ext4"))
+    }
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    try device.read(into: &bytes, at: Superblock.byteOffset)
+    let superblock = try Superblock(buffer.bytes)
+    try superblock.checkDeviceSize(device.byteCount)
+    return superblock
+  }
+
+  /// Why the filesystem can only be read; nil where it can be written.
+  static func readOnlyReason(
+    _ superblock: Superblock, _ support: SupportLevel, _ device: any BlockDevice,
+    _ options: Options, _ reader: VerifiedReader, _ inodes: InodeAllocator
+  ) throws(FileSystemError) -> String? {
+    if case .readOnly(let reason) = support { return reason }
+    if options.access == .readOnly { return "opened read-only" }
+    if device.isReadOnly { return "the device is read-only" }
+    if !superblock.features.incompat.contains(.extents) {
+      return "no extent feature: block-mapped files are not written"
+    }
+    if superblock.state.contains(.errors) {
+      return "the filesystem is marked as having errors: check it first (e2fsck -f)"
+    }
+    if superblock.features.compat.contains(.hasJournal),
+      try journalNeedsRecovery(superblock, reader, inodes)
+    {
+      return "the journal needs recovery: mount it with the kernel or run e2fsck once"
+    }
+    return nil
+  }
+
+  /// Whether the internal journal holds transactions that are not in place yet.
+  private static func journalNeedsRecovery(
+    _ superblock: Superblock, _ reader: VerifiedReader, _ inodes: InodeAllocator
+  ) throws(FileSystemError) -> Bool {
+    // An external journal is not read: without the recovery flag it holds nothing.
+    guard let number = superblock.journalInode else { return false }
+    let place = try inodes.location(of: number)
+    let buffer = try reader.read(place.block) { _ in }
+    guard place.offset + superblock.inodeSize <= superblock.blockSize else { return false }
+    let inode = try Inode(
+      buffer.bytes.extracting(place.offset..<place.offset + superblock.inodeSize), number: number,
+      superblock: superblock)
+    guard inode.flags.contains(.extents) else { return false }
+    let seed =
+      superblock.hasMetadataChecksums
+      ? Inode.checksumSeed(number: number, generation: inode.generation, superblock: superblock)
+      : nil
+    let context = ExtentTreeContext(
+      inode: number, firstDataBlock: BlockAddress(UInt64(superblock.firstDataBlock)),
+      blockCount: superblock.blockCount, checksumSeed: seed)
+    let root = try ExtentNode(root: inode.blockArea, context)
+    let map = try ExtentMap(
+      capacities: ExtentCapacities(blockSize: superblock.blockSize),
+      root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
+      source: ExtentNodeReader(reader: reader, context: context))
+    guard case .extent(let first) = try map.run(at: LogicalBlock(0)) else { return false }
+    let block = try reader.read(first.address) { _ in }
+    return try !JournalSuperblock(block.bytes, superblock: superblock).isClean
+  }
+
+  /// Called at the end of `init`.
+  func start() throws(FileSystemError) {
+    // A bad root makes everything else useless: say so now.
+    try withNode(.root) { (root) throws(FileSystemError) in
+      guard root.kind == .directory else {
+        throw .corrupt(Corruption("inode", inode: .root, "the root is no directory"))
+      }
+    }
+    guard readOnlyReason == nil else { return }
+    try markInUse()
+    try deleteOrphansLeftBehind()
+    guard options.writeBackInterval > 0 else { return }
+    flusher = Flusher(seconds: options.writeBackInterval) { [weak self] in
+      self?.flushPeriodically()
+    }
+  }
+
+  private func flushPeriodically() {
+    guard journal.abortReason == nil else { return }
+    // A write error stays with its file, and is told to the next fsync.
+    try? writeBackAll()
+    try? journal.commit()
+  }
+
+  /// Marks the filesystem as not cleanly unmounted until `markClean`: there is no journal that
+  /// would mend a crash, so a check must.
+  private func markInUse() throws(FileSystemError) {
+    let now = Clock.now().seconds
+    current.withLock { superblock in
+      superblock.state.remove(.clean)
+      superblock.mountTime = now
+      superblock.mountCount &+= 1
+    }
+    try perform { (operation) throws(FileSystemError) in operation.handle.noteChange() }
+    try journal.commit()
+  }
+
+  func markClean() throws(FileSystemError) {
+    let wasClean = superblock.state.contains(.clean)
+    let now = Clock.now().seconds
+    current.withLock { superblock in
+      if wasClean { superblock.state.insert(.clean) }
+      superblock.writeTime = now
+    }
+    try perform { (operation) throws(FileSystemError) in operation.handle.noteChange() }
+    try journal.commit()
+  }
+}

@@ -1,0 +1,74 @@
+import ExtantBase
+import Journal
+import Threading
+
+/// fsync and friends, and the time.
+extension FileSystem {
+  /// Makes the node's contents and attributes durable.
+  func sync(_ node: Node, dataOnly: Bool) throws(FileSystemError) {
+    guard readOnlyReason == nil else { return }
+    try writeBack(node)
+    let change = nodes.lastChange(of: node)
+    if change > 0 { try journal.commit(through: TransactionID(change)) }
+    try device.flush()
+  }
+
+  /// Everything so far is durable when this returns.
+  public func sync() throws(FileSystemError) {
+    guard readOnlyReason == nil else { return }
+    try writeEverything()
+  }
+
+  /// fsync(2) of a directory or file by number.
+  public func sync(_ inode: InodeNumber) throws(FileSystemError) {
+    try withNode(inode) { (node) throws(FileSystemError) in try sync(node, dataOnly: false) }
+  }
+
+  /// How `shutDown` treats what is not on the device yet.
+  public enum ShutDownMode: Sendable { case flush, noFlush }
+
+  /// Stops the filesystem at once: later changes are refused with EROFS, reading goes on. What was
+  /// not yet durable is lost with `noFlush`.
+  public func shutDown(_ mode: ShutDownMode) throws(FileSystemError) {
+    if mode == .flush { try sync() }
+    journal.abort(.refused(.readOnlyFileSystem))
+  }
+
+  func timestamp() -> Timestamp {
+    let now = Clock.now()
+    return Timestamp(seconds: now.seconds, nanoseconds: now.nanoseconds)
+  }
+
+  /// Contents changed: modification and change time. Called under `node.state`.
+  func touchContents(_ node: Node) {
+    let now = timestamp()
+    node.inode.modificationTime = now
+    node.inode.changeTime = now
+    node.inode.version &+= 1
+  }
+
+  /// Attributes changed. Called under `node.state`.
+  func touchAttributes(_ node: Node) {
+    node.inode.changeTime = timestamp()
+    node.inode.version &+= 1
+  }
+
+  /// A read: notes the time where the options ask for it.
+  func noteAccess(_ node: Node) {
+    guard options.accessTimes != .never, readOnlyReason == nil else { return }
+    let now = timestamp()
+    let isDue = node.state.withLock {
+      let inode = node.inode
+      guard !inode.flags.contains(.noAccessTime) else { return false }
+      if options.accessTimes == .always { return inode.accessTime != now }
+      return inode.accessTime <= inode.modificationTime || inode.accessTime <= inode.changeTime
+        || now.seconds - inode.accessTime.seconds >= 24 * 3600
+    }
+    guard isDue else { return }
+    // A time that cannot be noted is no reason to fail the read.
+    try? perform { (operation) throws(FileSystemError) in
+      node.state.withLock { node.inode.accessTime = now }
+      operation.changed(node)
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import BlockCache
+import BlockIO
+import Ext4Format
+import ExtantBase
+import ExtentMap
+import Journal
+import Threading
+
+/// An open ext4 filesystem.
+///
+/// May be used from any number of threads. Lock order, outermost first:
+/// 1. `renameLock`
+/// 2. `Node.lock`: directories before what they hold, otherwise by inode number
+/// 3. a journal handle (`perform`): a thread with a handle takes no lock of 1 and 2
+/// 4. `Node.state`, of one node at a time
+/// 5. the locks inside `orphans`, `blocks`, `inodes`, `nodes`, `journal` and `cache`
+public final class FileSystem: @unchecked Sendable {
+  /// How a filesystem is opened.
+  public struct Options: Sendable {
+    public enum Access: Sendable { case readOnly, readWrite }
+    /// When reading a file notes the time.
+    public enum AccessTimes: Sendable {
+      /// Where the time noted is older than the last change, or a day.
+      case relative
+      case never
+      case always
+    }
+
+    public var access = Access.readWrite
+    /// Memory for blocks, in bytes: the cache's hard limit.
+    public var cacheByteLimit = 64 << 20
+    public var accessTimes = AccessTimes.relative
+    /// Seconds after which changed data and metadata go to the device by themselves; 0: never.
+    public var writeBackInterval = 5
+
+    public init() {}
+
+    public static let readOnly: Options = {
+      var options = Options()
+      options.access = .readOnly
+      return options
+    }()
+  }
+
+  let device: any BlockDevice
+  public let options: Options
+  /// The superblock as it was at opening: the geometry, which does not change.
+  public let superblock: Superblock
+  /// Why nothing can be written, where that is so.
+  public let readOnlyReason: String?
+
+  let cache: BlockCache
+  let groups: GroupTable
+  let blocks: BlockAllocator
+  let inodes: InodeAllocator
+  let nodes = NodeTable()
+  let renameLock = Lock()
+  /// The superblock with what changes: counts, state, label, times.
+  let current: Guarded<Superblock>
+  let orphans = Guarded(OrphanList())
+  let extentCapacities: ExtentCapacities
+  /// How names are hashed in new directories.
+  let directoryHash: DirectoryHash
+  /// Set once, at the end of opening; the journal calls back into the filesystem.
+  private(set) var journal: Journal
+  var flusher: Flusher?
+  private let closing = Guarded(false)
+  let generations: Guarded<SystemRandomNumberGenerator>
+
+  // Copies of what hot paths ask for.
+  let blockSize: Int
+  let blockSize64: UInt64
+  let sectorsPerBlock: UInt64
+
+  /// Opens the image or block device at `path`.
+  ///
+  /// Throws `.io` where it cannot be opened or another writer holds it, `.corrupt` where it is
+  /// no sound ext4, `.unsupported` where it needs a feature that is not built.
+  public static func open(
+    _ path: String, _ options: Options = Options()
+  ) throws(FileSystemError) -> FileSystem {
+    let device = try FileDevice(
+      path: path, access: options.access == .readOnly ? .readOnly : .readWrite)
+    do throws(FileSystemError) {
+      return try FileSystem(device: device, options: options)
+    } catch {
+      try? device.close()
+      throw error
+    }
+  }
+
+  /// Opens what is on `device`. The filesystem owns the device from then on, unless this throws.
+  public init(device: any BlockDevice, options: Options = Options()) throws(FileSystemError) {
+    let superblock = try Self.readSuperblock(device)
+    let support = try superblock.checkSupport()
+    self.device = device
+    self.options = options
+    self.superblock = superblock
+    blockSize = superblock.blockSize
+    blockSize64 = UInt64(superblock.blockSize)
+    sectorsPerBlock = UInt64(superblock.blockSize / 512)
+    current = Guarded(superblock)
+    generations = Guarded(SystemRandomNumberGenerator())
+    extentCapacities = ExtentCapacities(blockSize: superblock.blockSize)
+    directoryHash = try Self.directoryHash(superblock)
+    let cache = BlockCache(
+      device: device, blockSize: superblock.blockSize, byteLimit: options.cacheByteLimit)
+    self.cache = cache
+    let reader = VerifiedReader(cache: cache, blockCount: superblock.blockCount)
+    self.reader = reader
+    groups = try GroupTable(superblock: superblock, reader: reader)
+    blocks = BlockAllocator(superblock: superblock, groups: groups, reader: reader)
+    inodes = InodeAllocator(superblock: superblock, groups: groups, reader: reader)
+    readOnlyReason = try Self.readOnlyReason(superblock, support, device, options, reader, inodes)
+    let relay = CommitRelay()
+    self.relay = relay
+    journal = Journal(device: device, blockSize: superblock.blockSize, client: relay)
+    relay.fileSystem = self
+    do throws(FileSystemError) {
+      try start()
+    } catch {
+      flusher = nil
+      throw error
+    }
+  }
+
+  private static func directoryHash(
+    _ superblock: Superblock
+  ) throws(FileSystemError) -> DirectoryHash {
+    guard let version = DirectoryHash.Version(rawValue: superblock.defaultHashVersion) else {
+      throw .corrupt(
+        Corruption(
+          "superblock", "default hash version \(superblock.defaultHashVersion) is not known"))
+    }
+    return DirectoryHash(
+      version: version, isUnsigned: superblock.hashIsUnsigned, seed: superblock.hashSeed)
+  }
+
+  let reader: VerifiedReader
+  private let relay: CommitRelay
+
+  public var isReadOnly: Bool { readOnlyReason != nil || journal.abortReason != nil }
+
+  /// The last block address plus one of a file, in bytes: `2^32 - 1` blocks.
+  public var maximumFileSize: UInt64 { LogicalBlock.limit.rawValue * blockSize64 }
+
+  func requireWritable() throws(FileSystemError) {
+    if readOnlyReason != nil { throw .refused(.readOnlyFileSystem) }
+    if journal.abortReason != nil { throw .refused(.readOnlyFileSystem) }
+  }
+
+  func read(
+    _ address: BlockAddress, verify: (RawSpan) throws(FileSystemError) -> Void
+  ) throws(FileSystemError) -> BlockBuffer {
+    try reader.read(address, verify: verify)
+  }
+
+  /// The seed of the checksums of an inode's own blocks; nil without metadata checksums.
+  func checksumSeed(inode: InodeNumber, generation: UInt32) -> UInt32? {
+    guard superblock.hasMetadataChecksums else { return nil }
+    return Inode.checksumSeed(number: inode, generation: generation, superblock: superblock)
+  }
+
+  /// Makes everything durable, marks the filesystem clean and releases the device.
+  ///
+  /// Throws the first error met, and closes all the same. A second call does nothing.
+  public func close() throws(FileSystemError) {
+    let first = closing.withLock { closed in
+      defer { closed = true }
+      return !closed
+    }
+    guard first else { return }
+    flusher?.stop()
+    flusher = nil
+    var failure: FileSystemError?
+    if readOnlyReason == nil {
+      do throws(FileSystemError) {
+        if let reason = journal.abortReason { throw reason }
+        try writeEverything()
+        try markClean()
+      } catch { failure = error }
+    }
+    do throws(FileSystemError) { try device.close() } catch { failure = failure ?? error }
+    if let failure { throw failure }
+  }
+
+  deinit {
+    flusher?.stop()
+    try? device.close()
+  }
+}

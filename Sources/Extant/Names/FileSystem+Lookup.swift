@@ -1,0 +1,104 @@
+import Ext4Format
+import ExtantBase
+import struct SystemPackage.Errno
+
+/// Finding and listing names.
+extension FileSystem {
+  /// The inode behind `name`. With `retaining` it keeps one reference until `forget`, so that its
+  /// number stays valid when the name goes.
+  ///
+  /// Throws ENOENT, ENOTDIR.
+  public func lookup(
+    _ name: FileName, in parent: InodeNumber, retaining: Bool = false
+  ) throws(FileSystemError) -> Attributes {
+    try withNode(parent) { (parent) throws(FileSystemError) -> Attributes in
+      try parent.lock.withSharedLock { () throws(FileSystemError) -> Attributes in
+        let match = try find(name, in: parent)
+        let node = try acquire(match.inode)
+        defer { if !retaining { release(node) } }
+        return attributes(of: node)
+      }
+    }
+  }
+
+  /// Gives back references that `retaining` took.
+  public func forget(_ inode: InodeNumber, count: UInt64 = 1) {
+    guard let node = nodes.existing(inode) else { return }
+    release(node, count: count)
+  }
+
+  /// Calls `body` with each entry from `cookie` on (0: the first) until it returns false; the entry
+  /// it refuses comes again at the cookie of the one before it.
+  ///
+  /// Cookies stay valid while entries come and go: an entry that is there all the time is seen
+  /// exactly once.
+  public func readDirectory(
+    _ directory: InodeNumber, from cookie: UInt64, _ body: (DirectoryEntry) -> Bool
+  ) throws(FileSystemError) {
+    try withNode(directory) { (node) throws(FileSystemError) in
+      guard node.kind == .directory else { throw .refused(.notDirectory) }
+      try node.lock.withSharedLock { () throws(FileSystemError) in
+        // A removed directory that is still open lists nothing.
+        guard !node.isUnlinked else { return }
+        try entries(of: node).forEachEntry(from: cookie, body)
+      }
+      noteAccess(node)
+    }
+  }
+
+  /// readlink(2): the target as it was given. EINVAL where the inode is no symbolic link.
+  public func readSymbolicLink(_ inode: InodeNumber) throws(FileSystemError) -> [UInt8] {
+    try withNode(inode) { (node) throws(FileSystemError) -> [UInt8] in
+      guard node.kind == .symbolicLink else { throw .refused(.invalidArgument) }
+      noteAccess(node)
+      let (inode, map) = node.state.withLock { (node.inode, node.map) }
+      guard map != nil else {
+        guard let target = inode.fastSymlinkTarget else {
+          throw .corrupt(Corruption("symbolic link", inode: node.number, "length is in i_block"))
+        }
+        return target
+      }
+      return try readSlowLink(node, inode)
+    }
+  }
+
+  private func readSlowLink(
+    _ node: Node, _ inode: Inode
+  ) throws(FileSystemError) -> [UInt8] {
+    guard inode.size > 0, inode.size <= blockSize64 else {
+      throw .corrupt(Corruption("symbolic link", inode: node.number, "length fits a block"))
+    }
+    let piece = try node.withState { () throws(FileSystemError) -> MappedPiece in
+      try self.piece(of: node, at: LogicalBlock(0))
+    }
+    guard case .blocks(let address) = piece.content else {
+      throw .corrupt(Corruption("symbolic link", inode: node.number, "its block is not mapped"))
+    }
+    let buffer = try read(address) { _ in }
+    return buffer.bytes.array(0..<Int(inode.size))
+  }
+
+  // MARK: For operations on names
+
+  func entries(of node: Node) -> DirectoryEntries {
+    DirectoryEntries(NodeDirectory(node, self))
+  }
+
+  /// The entry `name` of a directory whose lock is held. ENOENT, ENOTDIR.
+  func find(
+    _ name: FileName, in parent: Node
+  ) throws(FileSystemError) -> DirectoryMatch {
+    guard let match = try findIfThere(name, in: parent) else {
+      throw .refused(.noSuchFileOrDirectory)
+    }
+    return match
+  }
+
+  func findIfThere(
+    _ name: FileName, in parent: Node
+  ) throws(FileSystemError) -> DirectoryMatch? {
+    guard parent.kind == .directory else { throw .refused(.notDirectory) }
+    guard !parent.isUnlinked else { return nil }
+    return try entries(of: parent).lookup(name.bytes)
+  }
+}

@@ -1,0 +1,99 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import ExtentMap
+
+extension FileSystem {
+  /// The node of `number`, referenced; give it back with `release`.
+  func acquire(_ number: InodeNumber) throws(FileSystemError) -> Node {
+    try nodes.acquire(number) { () throws(FileSystemError) -> Node in try loadNode(number) }
+  }
+
+  /// Gives references back; the last one of an unlinked inode deletes it.
+  func release(_ node: Node, count: UInt64 = 1) {
+    if nodes.release(node, count: count), node.isUnlinked { deleteUnreferenced(node) }
+  }
+
+  /// Runs `body` with the node of `number` referenced.
+  func withNode<R>(
+    _ number: InodeNumber, _ body: (Node) throws(FileSystemError) -> R
+  ) throws(FileSystemError) -> R {
+    let node = try acquire(number)
+    defer { release(node) }
+    return try body(node)
+  }
+
+  private func loadNode(_ number: InodeNumber) throws(FileSystemError) -> Node {
+    let inode = try readInode(number)
+    guard inode.linkCount > 0 else { throw .refused(.noSuchFileOrDirectory) }
+    return try makeNode(number, inode)
+  }
+
+  /// The inode as its table holds it, verified.
+  func readInode(_ number: InodeNumber) throws(FileSystemError) -> Inode {
+    let (buffer, _, range) = try inodeSlot(number)
+    let bytes = buffer.bytes.extracting(range)
+    guard !Inode.isUnused(bytes) else { throw .refused(.noSuchFileOrDirectory) }
+    return try Inode(bytes, number: number, superblock: superblock)
+  }
+
+  /// Where an inode lies: its table block and the bytes in it.
+  func inodeSlot(
+    _ number: InodeNumber
+  ) throws(FileSystemError) -> (buffer: BlockBuffer, address: BlockAddress, range: Range<Int>) {
+    let place = try inodes.location(of: number)
+    let range = place.offset..<place.offset + superblock.inodeSize
+    guard place.offset >= 0, range.upperBound <= superblock.blockSize else {
+      throw .corrupt(Corruption("inode table", inode: number, "inode lies outside its block"))
+    }
+    // Each inode in the block is verified on its own.
+    let buffer = try read(place.block) { _ in }
+    return (buffer, place.block, range)
+  }
+
+  func makeNode(_ number: InodeNumber, _ inode: Inode) throws(FileSystemError) -> Node {
+    guard let kind = inode.kind else {
+      throw .corrupt(Corruption("inode", inode: number, "mode names no kind of file"))
+    }
+    let node = Node(number: number, kind: kind, inode: inode, map: nil)
+    node.map = try makeMap(number, inode, kind)
+    return node
+  }
+
+  private func makeMap(
+    _ number: InodeNumber, _ inode: Inode, _ kind: FileKind
+  ) throws(FileSystemError) -> ExtentMap? {
+    switch kind {
+    case .regular, .directory: break
+    case .symbolicLink where !inode.isFastSymlink(superblock: superblock): break
+    default: return nil
+    }
+    guard inode.flags.contains(.extents) else {
+      throw .unsupported(
+        Unsupported("block-mapped inode", "inode \(number.rawValue) has no extents"))
+    }
+    let context = extentContext(number, generation: inode.generation)
+    let root = try ExtentNode(root: inode.blockArea, context)
+    return try ExtentMap(
+      capacities: extentCapacities,
+      root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
+      source: ExtentNodeReader(reader: reader, context: context))
+  }
+
+  func extentContext(_ number: InodeNumber, generation: UInt32) -> ExtentTreeContext {
+    ExtentTreeContext(
+      inode: number, firstDataBlock: BlockAddress(UInt64(superblock.firstDataBlock)),
+      blockCount: superblock.blockCount,
+      checksumSeed: checksumSeed(inode: number, generation: generation))
+  }
+}
+
+extension Node {
+  /// Nothing of it is only in memory. Called under the table's lock, with no reference left.
+  var mayBeEvicted: Bool {
+    guard state.tryLock() else { return false }
+    defer { state.unlock() }
+    guard reservedNodes == 0, !isDeleted else { return false }
+    return map.map { $0.delayedBlockCount == 0 } ?? true
+  }
+}

@@ -1,0 +1,74 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import ExtentMap
+import Threading
+
+/// An inode in memory: its record, its extent map, and what is not on the device yet.
+///
+/// Two locks, taken in this order:
+/// - `lock` orders operations on the file as the kernel's inode lock does: shared to read,
+///   exclusive to change contents, names or attributes.
+/// - `state` guards the fields below for the short time of one look or change. Write-back and
+///   commit take `state` alone, so a field that they touch (the map, `diskSize`) may change while
+///   `lock` is held; what they change is where a block lives, never what the file contains.
+final class Node: @unchecked Sendable {
+  let number: InodeNumber
+  let kind: FileKind
+  let lock = ReadWriteLock()
+  let state = Lock()
+
+  // Under `state`. Changed only inside an operation.
+  var inode: Inode
+  /// Nil for what maps no blocks: fast symbolic links, devices, FIFOs, sockets.
+  var map: ExtentMap?
+  /// The size the inode gets on the device, in bytes: it lags behind `inode.size` while blocks
+  /// below it are delayed, so that a crash never shows a size with nothing behind it.
+  var diskSize: UInt64
+  /// Blocks reserved for tree nodes that the next encoding will need.
+  var reservedNodes: UInt64 = 0
+  /// Where new delayed blocks get their virtual addresses.
+  var virtualWindow: VirtualWindow?
+  /// Its blocks and its number were given back; only late references still see it.
+  var isDeleted = false
+
+  // Under the node table's lock.
+  var references: UInt64 = 0
+  /// The last transaction that changed the inode: fsync waits for it.
+  var lastChange: UInt64 = 0
+  var isDirty = false
+
+  init(number: InodeNumber, kind: FileKind, inode: Inode, map: ExtentMap?) {
+    self.number = number
+    self.kind = kind
+    self.inode = inode
+    self.map = map
+    self.diskSize = inode.size
+  }
+
+  @inline(__always)
+  func withState<R>(_ body: () throws(FileSystemError) -> R) throws(FileSystemError) -> R {
+    state.lock()
+    defer { state.unlock() }
+    return try body()
+  }
+
+  /// No name is left: it goes away with its last reference.
+  var isUnlinked: Bool { state.withLock { inode.linkCount == 0 } }
+
+  var size: UInt64 { state.withLock { inode.size } }
+}
+
+/// A stretch of logical blocks with virtual addresses set aside for them, so that neighbours
+/// written one after another get neighbouring addresses and one delayed run.
+struct VirtualWindow {
+  static let blockCount: UInt64 = 1 << 20
+
+  var logical: LogicalBlock
+  var address: BlockAddress
+
+  func address(of block: LogicalBlock) -> BlockAddress? {
+    guard block >= logical, block < logical + Self.blockCount else { return nil }
+    return address + UInt64(block - logical)
+  }
+}
