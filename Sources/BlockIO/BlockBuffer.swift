@@ -5,15 +5,34 @@
 @safe public final class BlockBuffer: @unchecked Sendable {
   public var byteCount: Int { unsafe base.count }
   @usableFromInline let base: UnsafeMutableRawBufferPointer
+  /// Where the memory goes back to; nil when it is the buffer's own.
+  private let pool: BlockBufferPool?
 
   /// A zeroed buffer.
   public init(byteCount: Int) {
-    unsafe base = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: byteCount, alignment: min(max(byteCount, 512), 4096))
+    unsafe base = Self.allocate(byteCount)
     unsafe base.initializeMemory(as: UInt8.self, repeating: 0)
+    pool = nil
   }
 
-  deinit { unsafe base.deallocate() }
+  /// A buffer on a pool's memory, with whatever bytes are in it.
+  init(_ memory: UnsafeMutableRawBufferPointer, of pool: BlockBufferPool) {
+    unsafe base = memory
+    self.pool = pool
+  }
+
+  deinit {
+    if let pool {
+      unsafe pool.takeBack(base)
+    } else {
+      unsafe base.deallocate()
+    }
+  }
+
+  static func allocate(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer.allocate(
+      byteCount: byteCount, alignment: min(max(byteCount, 512), 4096))
+  }
 
   @inlinable public var bytes: RawSpan {
     @_lifetime(borrow self)
