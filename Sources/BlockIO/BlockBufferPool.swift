@@ -28,7 +28,7 @@ import Threading
 
   deinit {
     state.withLock { state in
-      for unsafeslab in unsafe state.slabs { unsafe slab.deallocate() }
+      unsafe state.slabs.forEach { slab in unsafe slab.deallocate() }
     }
   }
 
@@ -47,7 +47,7 @@ import Threading
       return taken
     }
     buffers.reserveCapacity(buffers.count + taken)
-    for unsafepiece in unsafe memory { unsafe buffers.append(buffer(piece)) }
+    unsafe memory.forEach { piece in unsafe buffers.append(buffer(piece)) }
     return taken
   }
 
