@@ -81,6 +81,7 @@ let package = Package(
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
+    tests("ExtantTests", ["Extant", "ExtantBase", "TestSupport", system]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
     tests(
