@@ -42,21 +42,8 @@ final class EngineImage {
 }
 
 extension File {
-  func write(_ bytes: [UInt8], at offset: UInt64) throws(FileSystemError) -> Int {
-    try write(bytes.span.bytes, at: offset)
-  }
-
   func writeAll(_ bytes: [UInt8], at offset: UInt64) throws {
     #expect(try write(bytes, at: offset) == bytes.count)
-  }
-
-  func read(_ count: Int, at offset: UInt64) throws(FileSystemError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0xEE, count: count)
-    var span = bytes.mutableSpan
-    var raw = span.mutableBytes
-    let done = try read(into: &raw, at: offset)
-    bytes.removeLast(count - done)
-    return bytes
   }
 
   func contents() throws(FileSystemError) -> [UInt8] {
