@@ -2,6 +2,8 @@
 #include "FuseTransport.h"
 
 #include <linux/fuse.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 // libfuse processes a request on the thread that read it, right after reading it.
@@ -67,3 +69,22 @@ ssize_t csys_fuse_writev(int fd, struct iovec *iov, int count, void *userdata) {
 }
 
 int csys_fuse_kills_suid(void) { return kills_suid; }
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static _Thread_local size_t scratch_length;
+
+static void make_scratch_key(void) { pthread_key_create(&scratch_key, free); }
+
+void *csys_thread_scratch(size_t length) {
+  pthread_once(&scratch_once, make_scratch_key);
+  void *scratch = pthread_getspecific(scratch_key);
+  if (scratch && scratch_length >= length) return scratch;
+  free(scratch);
+  pthread_setspecific(scratch_key, NULL);
+  size_t rounded = (length + 4095) & ~(size_t)4095;
+  if (rounded < length || posix_memalign(&scratch, 4096, rounded ? rounded : 4096)) return NULL;
+  scratch_length = rounded ? rounded : 4096;
+  pthread_setspecific(scratch_key, scratch);
+  return scratch;
+}

@@ -54,6 +54,10 @@ void csys_make_sigusr1_interrupt(void) {
   // No SA_RESTART: the interrupted call must return.
   struct sigaction action = {.sa_handler = nothing};
   sigaction(SIGUSR1, &action, NULL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 int csys_ioctl(int fd, unsigned long request, void *argument) {
@@ -64,6 +68,8 @@ int csys_ioctl(int fd, unsigned long request, void *argument) {
 int csys_fallocate(int fd, int mode, int64_t offset, int64_t length) {
   return fallocate(fd, mode, offset, length) ? errno : 0;
 }
+
+int csys_syncfs(int fd) { return syncfs(fd) ? errno : 0; }
 
 void csys_syslog_open(const char *name) { openlog(name, LOG_PID, LOG_DAEMON); }
 void csys_syslog(int priority, const char *text) { syslog(priority, "%s", text); }

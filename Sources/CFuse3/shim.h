@@ -20,6 +20,7 @@
 static const unsigned int extant_ioc_identify = EXTANT_IOC_IDENTIFY;
 static const unsigned int extant_ioc_fallocate = EXTANT_IOC_FALLOCATE;
 static const unsigned int extant_ioc_fiemap = EXTANT_IOC_FIEMAP;
+static const unsigned int extant_ioc_sync = EXTANT_IOC_SYNC;
 static const unsigned int extant_fs_ioc_getflags = (unsigned int)FS_IOC_GETFLAGS;
 static const unsigned int extant_fs_ioc_setflags = (unsigned int)FS_IOC_SETFLAGS;
 static const unsigned int extant_fs_ioc32_getflags = (unsigned int)FS_IOC32_GETFLAGS;

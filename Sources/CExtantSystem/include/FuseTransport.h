@@ -17,4 +17,8 @@ ssize_t csys_fuse_writev(int fd, struct iovec *iov, int count, void *userdata);
 // set-user-ID and set-group-ID: its caller lacks CAP_FSETID.
 int csys_fuse_kills_suid(void);
 
+// At least `length` bytes of page-aligned memory that belong to the calling thread until it calls
+// again or ends; NULL when there is none.
+void *csys_thread_scratch(size_t length);
+
 #endif

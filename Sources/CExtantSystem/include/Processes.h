@@ -20,7 +20,7 @@ void csys_block_end_signals(void);
 int csys_wait_end_signal(void);
 void csys_wake_signal_waiter(void);
 
-// Makes SIGUSR1 interrupt a blocking system call of the thread it is sent to, and do nothing else.
+// Makes SIGUSR1 interrupt a blocking system call of the calling thread, and do nothing else.
 void csys_make_sigusr1_interrupt(void);
 
 // ioctl(2) with a pointer argument: 0 or more, or -errno.
@@ -28,6 +28,9 @@ int csys_ioctl(int fd, unsigned long request, void *argument);
 
 // fallocate(2): 0, or errno.
 int csys_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+// syncfs(2): 0, or errno.
+int csys_syncfs(int fd);
 
 // syslog(3) with the text as it is.
 void csys_syslog_open(const char *name);

@@ -55,9 +55,12 @@ extension File {
 
   // MARK: Looking at the map
 
-  /// The extents that touch the range, or all of them, those behind the end of the file too.
-  public func extents(in range: Range<UInt64>? = nil) throws(FileSystemError) -> [FileExtent] {
-    try fileSystem.extents(of: node, in: range)
+  /// The extents that touch the range, or all of them, those behind the end of the file too; the
+  /// first `limit` of these.
+  public func extents(
+    in range: Range<UInt64>? = nil, limit: Int = .max
+  ) throws(FileSystemError) -> [FileExtent] {
+    try fileSystem.extents(of: node, in: range, limit: limit)
   }
 
   /// The first byte at or after `offset` that is data: SEEK_DATA. Nil where none follows before
@@ -75,7 +78,7 @@ extension File {
 
 extension FileSystem {
   func extents(
-    of node: Node, in range: Range<UInt64>?
+    of node: Node, in range: Range<UInt64>?, limit: Int
   ) throws(FileSystemError) -> [FileExtent] {
     node.lock.lockShared()
     defer { node.lock.unlock() }
@@ -95,7 +98,7 @@ extension FileSystem {
             physical: run.address.isVirtual ? nil : run.address.rawValue * blockSize64,
             length: run.count * blockSize64, isUnwritten: run.state == .unwritten, isLast: false))
         reached = run.logical + run.count
-        return true
+        return result.count < limit
       }
       if let last = result.indices.last, try map.next(from: reached) == nil {
         result[last].isLast = true

@@ -76,6 +76,10 @@ struct extant_fiemap {
 
 #define EXTANT_IOC_FIEMAP _IOWR(EXTANT_IOC_TYPE, 2, struct extant_fiemap)
 
+/* syncfs(2), which the kernel does not pass on: everything that reached the daemon is durable when
+ * this returns. Works on any open file or directory of the mount. */
+#define EXTANT_IOC_SYNC _IO(EXTANT_IOC_TYPE, 3)
+
 #ifdef __cplusplus
 }
 #endif

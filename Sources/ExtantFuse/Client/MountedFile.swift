@@ -29,15 +29,25 @@ public struct MountedExtent: Sendable, Equatable {
 /// The calls work on any filesystem: where a file is not ours, the kernel's own fallocate(2) and
 /// FS_IOC_FIEMAP are used.
 public enum MountedFile {
+  /// EXTANT_IOC_MAGIC, which Swift does not import.
+  static let magic: UInt64 = 0x5346_544e_4154_5845
+
   /// Nil when the file lies on no mount of ours.
   public static func identify(_ file: FileDescriptor) -> MountIdentity? {
     var identity = extant_identity()
     let result = unsafe csys_ioctl(file.rawValue, UInt(extant_ioc_identify), &identity)
-    guard result >= 0, identity.magic == 0x5346_544e_4154_5845 else { return nil }
+    guard result >= 0, identity.magic == magic else { return nil }
     let uuid = unsafe withUnsafeBytes(of: identity.uuid) { unsafe Array($0) }
     return MountIdentity(
       blockSize: Int(identity.block_size), daemon: identity.daemon,
       isReadOnly: identity.read_only != 0, uuid: uuid)
+  }
+
+  /// syncfs(2), which the kernel does not pass on to FUSE: everything that reached the daemon of
+  /// this file's mount is durable when it returns.
+  public static func syncAll(_ file: FileDescriptor) throws(Errno) {
+    let result = csys_ioctl(file.rawValue, UInt(extant_ioc_sync), nil)
+    guard result >= 0 else { throw Errno(rawValue: -result) }
   }
 
   /// fallocate(2), with every mode. `file` must be open for writing.

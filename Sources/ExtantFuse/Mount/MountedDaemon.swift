@@ -38,8 +38,8 @@ struct MountedDaemon: ~Copyable {
   func sync() -> Errno? {
     guard let root else { return nil }
     defer { try? root.close() }
-    guard fsync(root.rawValue) != 0 else { return nil }
-    return Errno(rawValue: errno)
+    do { try MountedFile.syncAll(root) } catch { return error }
+    return nil
   }
 
   /// Returns when the daemon has released the image and ended.

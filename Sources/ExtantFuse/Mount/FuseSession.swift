@@ -1,0 +1,113 @@
+import CExtantSystem
+import CFuse3
+import Glibc
+import SystemPackage
+import Threading
+
+/// libfuse's session of one mount, and the threads that serve it.
+///
+/// The threads are a fixed number: none of them ever waits for another request (what would runs on
+/// the shift worker), so they cannot run out, and none is started and ended with each burst.
+@safe final class FuseSession: @unchecked Sendable {
+  private let session: OpaquePointer
+  private let server: FuseServer
+  private let mountpoint: String
+  private var threads: [WorkerThread] = []
+  private let serving = Guarded<[pthread_t]>([])
+
+  /// Mounts at `mountpoint`, an absolute path.
+  init(
+    _ server: FuseServer, source: String, mountpoint: String, _ options: MountOptions
+  ) throws(MountError) {
+    self.server = server
+    self.mountpoint = mountpoint
+    guard
+      let session = unsafe Self.makeSession(server, options.kernelList(source: source))
+    else { throw MountError("libfuse refuses the options \(options.kernelList(source: source))") }
+    guard unsafe fuse_session_mount(session, mountpoint) == 0 else {
+      unsafe fuse_session_destroy(session)
+      throw MountError(
+        "\(mountpoint): cannot mount here (is /dev/fuse there, is the mountpoint yours?)")
+    }
+    guard unsafe extant_session_use_io(session, csys_fuse_writev, csys_fuse_read) == 0 else {
+      unsafe fuse_session_unmount(session)
+      unsafe fuse_session_destroy(session)
+      throw MountError("libfuse refuses our own reads and writes of requests")
+    }
+    unsafe self.session = session
+    unsafe server.notices.attach(session)
+  }
+
+  deinit {
+    unsafe server.notices.attach(nil)
+    unsafe fuse_session_destroy(session)
+  }
+
+  private static func makeSession(_ server: FuseServer, _ options: String) -> OpaquePointer? {
+    var arguments = unsafe fuse_args()
+    defer { unsafe fuse_opt_free_args(&arguments) }
+    for argument in ["extant", "-o", options] {
+      guard unsafe fuse_opt_add_arg(&arguments, argument) == 0 else { return nil }
+    }
+    var operations = FuseServer.operations()
+    return unsafe fuse_session_new(
+      &arguments, &operations, MemoryLayout<fuse_lowlevel_ops>.size,
+      Unmanaged.passUnretained(server).toOpaque())
+  }
+
+  /// Starts the threads. `ended` is called once, when no more requests will come.
+  func start(threads count: Int, ended: @escaping @Sendable () -> Void) throws(MountError) {
+    let left = Guarded(count)
+    for index in 0..<count {
+      let thread = WorkerThread(name: "extant-\(index)") { [self] in
+        csys_make_sigusr1_interrupt()
+        serving.withLock { $0.append(pthread_self()) }
+        serve()
+        serving.withLock { $0.removeAll { pthread_equal($0, pthread_self()) != 0 } }
+        let isLast = left.withLock { left in
+          left -= 1
+          return left == 0
+        }
+        if isLast { ended() }
+      }
+      guard let thread else {
+        stop()
+        finish()
+        throw MountError("the system has no thread to give")
+      }
+      threads.append(thread)
+    }
+  }
+
+  /// Receives and serves requests until the mount is gone or `stop` is called.
+  private func serve() {
+    var buffer = unsafe fuse_buf()
+    defer { unsafe free(buffer.mem) }
+    while unsafe fuse_session_exited(session) == 0 {
+      let received = unsafe fuse_session_receive_buf(session, &buffer)
+      if received == -EINTR || received == -EAGAIN { continue }
+      guard received > 0 else { break }
+      unsafe fuse_session_process_buf(session, &buffer)
+    }
+  }
+
+  /// Lets the threads end though the mount is still in use; its users get ENOTCONN.
+  func stop() {
+    unsafe fuse_session_exit(session)
+    // A signal that arrives just before the thread blocks is lost, so it is repeated.
+    while true {
+      let isIdle = serving.withLock { threads in
+        for thread in threads { pthread_kill(thread, SIGUSR1) }
+        return threads.isEmpty
+      }
+      if isIdle { return }
+      usleep(1000)
+    }
+  }
+
+  /// Waits for the threads, and takes the mount away if that has not happened yet.
+  func finish() {
+    for thread in threads { thread.join() }
+    unsafe fuse_session_unmount(session)
+  }
+}

@@ -1,0 +1,110 @@
+import CExtantSystem
+import CFuse3
+import Extant
+import ExtantBase
+import Glibc
+import Logging
+import SystemPackage
+import Threading
+
+/// One mount from its birth to its end, in the process that serves it.
+final class MountService {
+  private let engine: FileSystem
+  private let server: FuseServer
+  private let session: FuseSession
+  private let mountpoint: String
+  private let source: String
+  private let logger: Logger
+  private let hasEnded = Guarded(false)
+
+  /// Opens the image, mounts it and starts serving.
+  init(source: String, mountpoint: String, _ options: MountOptions) throws(MountError) {
+    // Before any thread is started: all inherit it.
+    csys_block_end_signals()
+    logger = MountLog.logger(
+      isForeground: options.isForeground, options.logsRequests ? .debug : .info)
+    self.source = source
+    self.mountpoint = mountpoint
+    do throws(FileSystemError) {
+      engine = try FileSystem.open(source, options.engineOptions)
+    } catch {
+      let text = "\(error)"
+      throw MountError(text.contains(source) ? text : "\(source): \(text)")
+    }
+    var options = options
+    if engine.isReadOnly { options.isReadOnly = true }
+    do throws(MountError) {
+      server = FuseServer(engine, logger, logsRequests: options.logsRequests)
+      guard server.shifts.start() else { throw MountError("the system has no thread to give") }
+      session = try FuseSession(server, source: source, mountpoint: mountpoint, options)
+      try session.start(threads: options.threadCount) { [hasEnded] in
+        hasEnded.withLock { $0 = true }
+        csys_wake_signal_waiter()
+      }
+    } catch {
+      try? engine.close()
+      throw error
+    }
+    if let reason = engine.readOnlyReason { logger.warning("\(source): read-only: \(reason)") }
+  }
+
+  /// Waits for the first answer through the mount, then tunes it.
+  func ready() {
+    var status = stat()
+    guard unsafe stat(mountpoint, &status) == 0 else { return }
+    // The kernel takes a FUSE mount's read-ahead of 128 KiB as a limit, whatever INIT agreed on.
+    let device = "\(extant_major(status.st_dev)):\(extant_minor(status.st_dev))"
+    SystemFile.write("1024", to: "/sys/class/bdi/\(device)/read_ahead_kb")
+    logger.info("\(source) is mounted at \(mountpoint)")
+  }
+
+  /// Serves until the mount is gone or a signal ends it, then writes everything and lets go of the
+  /// image.
+  func run() throws(MountError) {
+    while !hasEnded.withLock({ $0 }) {
+      let signal = csys_wait_end_signal()
+      if hasEnded.withLock({ $0 }) { break }
+      guard signal == SIGINT || signal == SIGTERM || signal == SIGHUP else { continue }
+      logger.info("ending: signal \(signal)")
+      end()
+    }
+    session.finish()
+    server.shifts.close()
+    do throws(FileSystemError) { try engine.close() } catch {
+      logger.error("\(source): not everything could be written: \(error)")
+      throw MountError("\(source): not everything could be written: \(error)")
+    }
+    logger.info("\(source) is unmounted")
+  }
+
+  /// Unmounts while requests are still served, so that the kernel can hand over what it holds.
+  private func end() {
+    if KernelMount.detach(mountpoint, lazy: false) == nil { return }
+    // In use: pages dirtied by mappings come over now, and the users lose the mount.
+    if let root = try? FileDescriptor.open(
+      FilePath(mountpoint), .readOnly, options: [.closeOnExec, .directory])
+    {
+      _ = csys_syncfs(root.rawValue)
+      try? root.close()
+    }
+    if let failure = KernelMount.detach(mountpoint, lazy: true) {
+      logger.warning("\(mountpoint): \(failure)")
+    }
+    session.stop()
+  }
+}
+
+extension MountOptions {
+  var engineOptions: FileSystem.Options {
+    var options = FileSystem.Options()
+    options.access = isReadOnly ? .readOnly : .readWrite
+    options.cacheByteLimit = cacheByteLimit
+    options.writeBackInterval = writeBackSeconds
+    switch accessTimes {
+    case .relative: options.accessTimes = .relative
+    case .never: options.accessTimes = .never
+    case .strict: options.accessTimes = .always
+    }
+    return options
+  }
+}

@@ -1,0 +1,183 @@
+import CExtantSystem
+import CFuse3
+import Extant
+import ExtantBase
+import Glibc
+import SystemPackage
+
+/// Files and their bytes: open, create, read, write, release, fsync, lseek, copy_file_range.
+extension FuseServer {
+  static func addData(_ operations: inout fuse_lowlevel_ops) {
+    unsafe operations.open = { raw, inode, info in
+      let request = unsafe Request(raw, "open")
+      request.serve { (server) throws(FileSystemError) in
+        let info = unsafe try FileInfo(info)
+        let inode = try InodeNumber(fuse: inode)
+        request.reply(open: try server.open(inode, info), info)
+      }
+    }
+    unsafe operations.create = { raw, parent, name, mode, info in
+      let request = unsafe Request(raw, "create")
+      request.serve { (server) throws(FileSystemError) in
+        let info = unsafe try FileInfo(info)
+        let name = unsafe try FileName(name)
+        try server.create(request, name, try InodeNumber(fuse: parent), mode, info)
+      }
+    }
+    unsafe operations.read = { raw, _, size, offset, info in
+      let request = unsafe Request(raw, "read")
+      request.serve { (server) throws(FileSystemError) in
+        let open = try unsafe FileInfo(info).requireOpenFile()
+        guard let offset = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
+        try request.replyData(upTo: size) { (bytes) throws(FileSystemError) in
+          try open.gate.transfer(cachesPages: true) { () throws(FileSystemError) in
+            try open.file.read(into: &bytes, at: offset)
+          }
+        }
+      }
+    }
+    unsafe operations.write = { raw, _, buffer, size, offset, info in
+      let request = unsafe Request(raw, "write")
+      request.serve { (server) throws(FileSystemError) in
+        let info = unsafe try FileInfo(info)
+        guard let offset = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
+        let bytes = unsafe UnsafeRawBufferPointer(start: buffer, count: size).bytes
+        request.reply(written: try server.write(bytes, at: offset, info))
+      }
+    }
+    unsafe operations.release = { raw, _, info in
+      let request = unsafe Request(raw, "release")
+      request.serve { (server) throws(FileSystemError) in
+        let open = try unsafe FileInfo(info).release()
+        // Nobody waits for this answer, so it goes out first.
+        request.replyDone()
+        open?.close()
+      }
+    }
+    unsafe operations.fsync = { raw, _, dataOnly, info in
+      let request = unsafe Request(raw, "fsync")
+      request.serve { (server) throws(FileSystemError) in
+        let open = try unsafe FileInfo(info).requireOpenFile()
+        if dataOnly != 0 { try open.file.syncData() } else { try open.file.sync() }
+        request.replyDone()
+      }
+    }
+    unsafe operations.lseek = { raw, _, offset, whence, info in
+      let request = unsafe Request(raw, "lseek")
+      request.serve { (server) throws(FileSystemError) in
+        let open = try unsafe FileInfo(info).requireOpenFile()
+        request.reply(offset: try server.seek(open.file, offset, whence))
+      }
+    }
+    unsafe operations.copy_file_range = {
+      raw, _, sourceOffset, sourceInfo, _, targetOffset, targetInfo, count, flags in
+      let request = unsafe Request(raw, "copy_file_range")
+      request.serve { (server) throws(FileSystemError) in
+        let source = try unsafe FileInfo(sourceInfo).requireOpenFile()
+        let target = try unsafe FileInfo(targetInfo).requireOpenFile()
+        guard flags == 0, let from = UInt64(exactly: sourceOffset),
+          let to = UInt64(exactly: targetOffset)
+        else { throw .refused(.invalidArgument) }
+        let copied = try server.copy(from: source, at: from, to: target, at: to, count)
+        try server.privileges.dropAfterChange(
+          of: target.inode, server.engine, killsSuid: request.caller.uid != 0)
+        request.reply(written: copied)
+      }
+    }
+  }
+
+  private func open(_ inode: InodeNumber, _ info: FileInfo) throws(FileSystemError) -> OpenFile {
+    let killsSuid = Privileges.requestKillsSuid
+    let file = try engine.openFile(inode, info.access)
+    let open = OpenFile(file, inode, isWritable: info.access.contains(.write), gates)
+    guard info.flags & O_TRUNC != 0 else { return open }
+    do throws(FileSystemError) {
+      try open.gate.transfer(cachesPages: true) { () throws(FileSystemError) in
+        try file.truncate(to: 0)
+      }
+      try privileges.dropAfterChange(of: inode, engine, killsSuid: killsSuid)
+    } catch {
+      open.close()
+      throw error
+    }
+    return open
+  }
+
+  private func create(
+    _ request: Request, _ name: FileName, _ parent: InodeNumber, _ mode: mode_t, _ info: FileInfo
+  ) throws(FileSystemError) {
+    let attributes = try engine.createFile(
+      name, in: parent, mode: UInt16(truncatingIfNeeded: mode & 0o7777), by: request.caller,
+      retaining: true)
+    let open: OpenFile
+    do throws(FileSystemError) {
+      let file = try engine.openFile(attributes.inode, info.access)
+      open = OpenFile(
+        file, attributes.inode, isWritable: info.access.contains(.write), gates)
+    } catch {
+      engine.forget(attributes.inode, count: 1)
+      throw error
+    }
+    if attributes.mode & 0o6000 == 0 { privileges.markClean(attributes.inode) }
+    request.reply(entry: attributes, open: open, info)
+  }
+
+  private func write(
+    _ bytes: RawSpan, at offset: UInt64, _ info: FileInfo
+  ) throws(FileSystemError) -> Int {
+    let open = try info.requireOpenFile()
+    let isPage = info.isFromPageCache
+    let killsSuid = Privileges.requestKillsSuid
+    // Where the end is, is ours to know; a page that a mapping dirtied has its place already.
+    let appends = info.flags & O_APPEND != 0 && !isPage
+    let count = try open.gate.transfer(cachesPages: !isPage) { () throws(FileSystemError) in
+      appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
+    }
+    if !isPage { try privileges.dropAfterChange(of: open.inode, engine, killsSuid: killsSuid) }
+    return count
+  }
+
+  private func seek(_ file: File, _ offset: off_t, _ whence: Int32) throws(FileSystemError)
+    -> UInt64
+  {
+    guard let offset = UInt64(exactly: offset) else { throw .refused(.noSuchAddressOrDevice) }
+    let found: UInt64?
+    switch whence {
+    case SEEK_DATA: found = try file.seekData(from: offset)
+    case SEEK_HOLE: found = try file.seekHole(from: offset)
+    default: throw .refused(.invalidArgument)
+    }
+    guard let found else { throw .refused(.noSuchAddressOrDevice) }
+    return found
+  }
+
+  /// Copies at most 16 MiB, so that a request does not hold its thread for long; the caller asks
+  /// again. An error after the first piece is left for that next request.
+  private func copy(
+    from source: OpenFile, at sourceStart: UInt64, to target: OpenFile, at targetStart: UInt64,
+    _ count: Int
+  ) throws(FileSystemError) -> Int {
+    let wanted = min(count, 16 << 20)
+    let scratch = try Scratch(min(wanted, 1 << 20))
+    var done = 0
+    while done < wanted {
+      var bytes = scratch.bytes
+      let room = min(wanted - done, bytes.byteCount)
+      do throws(FileSystemError) {
+        let got = try source.gate.transfer(cachesPages: false) { () throws(FileSystemError) in
+          var piece = bytes._mutatingExtracting(first: room)
+          return try source.file.read(into: &piece, at: sourceStart &+ UInt64(done))
+        }
+        if got == 0 { break }
+        let filled = bytes.bytes.extracting(first: got)
+        done += try target.gate.transfer(cachesPages: false) { () throws(FileSystemError) in
+          try target.file.write(filled, at: targetStart &+ UInt64(done))
+        }
+      } catch {
+        guard done > 0 else { throw error }
+        break
+      }
+    }
+    return done
+  }
+}

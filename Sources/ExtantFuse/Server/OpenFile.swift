@@ -1,0 +1,138 @@
+import CFuse3
+import Extant
+import ExtantBase
+import Glibc
+import Synchronization
+import SystemPackage
+import Threading
+
+/// What orders a shift against the reads and writes of one inode.
+///
+/// The kernel takes no lock for an ioctl, so the daemon must: reads and writes hold the gate shared,
+/// a shift holds it alone. `transfers` counts what may have left pages in the kernel's cache.
+final class InodeGate: Sendable {
+  let lock = ReadWriteLock()
+  let transfers = Atomic<UInt64>(0)
+
+  func transfer<R>(
+    cachesPages: Bool, _ body: () throws(FileSystemError) -> R
+  ) throws(FileSystemError) -> R {
+    lock.lockShared()
+    defer { lock.unlock() }
+    if cachesPages { transfers.wrappingAdd(1, ordering: .relaxed) }
+    return try body()
+  }
+}
+
+/// A file that a program has open: what `fh` of a request stands for.
+final class OpenFile: Sendable {
+  let inode: InodeNumber
+  let file: File
+  /// In an ioctl the kernel does not check how the file was opened, and does not tell.
+  let isWritable: Bool
+  let gate: InodeGate
+  private let gates: InodeGates
+  /// The file opened a second time, to append: made when it is first needed.
+  private let appender = Guarded<File?>(nil)
+
+  init(_ file: File, _ inode: InodeNumber, isWritable: Bool, _ gates: InodeGates) {
+    self.file = file
+    self.inode = inode
+    self.isWritable = isWritable
+    self.gates = gates
+    gate = gates.enter(inode)
+  }
+
+  deinit { gates.leave(inode) }
+
+  func close() {
+    file.close()
+    appender.withLock { $0?.close() }
+  }
+
+  /// Writes at the end of the file, wherever that is by now.
+  ///
+  /// A file opened with O_APPEND can still be written elsewhere, through a mapping; so `file` itself
+  /// is not open to append.
+  func append(_ bytes: RawSpan) throws(FileSystemError) -> Int {
+    let appender = try appender.withLock { (appender) throws(FileSystemError) -> File in
+      if let appender { return appender }
+      let new = try file.fileSystem.openFile(inode, [.write, .append])
+      appender = new
+      return new
+    }
+    return try appender.write(bytes, at: 0)
+  }
+}
+
+/// The gates of all inodes that are open.
+final class InodeGates: Sendable {
+  private let users = Guarded<[InodeNumber: (gate: InodeGate, count: Int)]>([:])
+
+  func enter(_ inode: InodeNumber) -> InodeGate {
+    users.withLock { users in
+      let gate = users[inode]?.gate ?? InodeGate()
+      users[inode, default: (gate, 0)].count += 1
+      return gate
+    }
+  }
+
+  func leave(_ inode: InodeNumber) {
+    users.withLock { users in
+      guard let user = users[inode] else { return }
+      users[inode] = user.count > 1 ? (user.gate, user.count - 1) : nil
+    }
+  }
+}
+
+/// libfuse's `fuse_file_info`, and the open file behind its `fh`.
+@safe struct FileInfo {
+  let raw: UnsafeMutablePointer<fuse_file_info>
+
+  /// EBADF where the request names no open file.
+  init(_ raw: UnsafeMutablePointer<fuse_file_info>?) throws(FileSystemError) {
+    guard let raw = unsafe raw else { throw .refused(.badFileDescriptor) }
+    unsafe self.raw = raw
+  }
+
+  var flags: Int32 { unsafe raw.pointee.flags }
+  /// A write of a page that a mapping dirtied, not of a call to write(2).
+  var isFromPageCache: Bool { unsafe raw.pointee.writepage != 0 }
+
+  var access: FileAccess {
+    switch flags & O_ACCMODE {
+    case O_RDONLY: .read
+    case O_WRONLY: .write
+    default: .readWrite
+    }
+  }
+
+  /// Hands one reference of `file` to the kernel, to be taken back by `release`.
+  func install(_ file: OpenFile) {
+    let pointer = unsafe Unmanaged.passRetained(file).toOpaque()
+    unsafe raw.pointee.fh = UInt64(UInt(bitPattern: pointer))
+    // One owner of the image: what the kernel has cached of a file stays true between opens.
+    unsafe raw.pointee.keep_cache = 1
+    unsafe raw.pointee.noflush = 1
+  }
+
+  var openFile: OpenFile? {
+    guard let pointer = unsafe pointer else { return nil }
+    return unsafe Unmanaged<OpenFile>.fromOpaque(pointer).takeUnretainedValue()
+  }
+
+  func requireOpenFile() throws(FileSystemError) -> OpenFile {
+    guard let file = openFile else { throw .refused(.badFileDescriptor) }
+    return file
+  }
+
+  func release() -> OpenFile? {
+    guard let pointer = unsafe pointer else { return nil }
+    unsafe raw.pointee.fh = 0
+    return unsafe Unmanaged<OpenFile>.fromOpaque(pointer).takeRetainedValue()
+  }
+
+  private var pointer: UnsafeMutableRawPointer? {
+    unsafe UnsafeMutableRawPointer(bitPattern: UInt(raw.pointee.fh))
+  }
+}
