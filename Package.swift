@@ -57,7 +57,7 @@ let package = Package(
         "ExtantBase", "Threading", "BlockIO", "Ext4Format", "ExtentMap", "BlockCache", "Journal",
         collections,
       ]),
-    box("ExtantMake", ["ExtantBase", "BlockIO", "Ext4Format"]),
+    box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format"]),
     box(
       "ExtantFuse",
       ["ExtantBase", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system]),
@@ -83,9 +83,10 @@ let package = Package(
 
     tests("ExtantTests", ["Extant", "ExtantBase", "TestSupport", system]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
-    tests("Ext4FormatTests", ["Ext4Format", "ExtantBase"]),
     tests(
       "ExtantDirectoryTests", ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
+    tests("Ext4FormatTests", ["Ext4Format", "ExtantBase", "TestSupport"]),
+    tests("ExtantMakeTests", ["ExtantMake", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

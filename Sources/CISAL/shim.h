@@ -1,2 +1,3 @@
-// ISA-L's accelerated checksums; Ext4Format/Checksum.swift is the only user.
+// ISA-L's accelerated checksums and memory scans; Ext4Format is the only user.
 #include <isa-l/crc.h>
+#include <isa-l/mem_routines.h>

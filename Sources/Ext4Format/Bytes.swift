@@ -4,6 +4,8 @@
 // against the span's bounds and traps past them: a decoder proves the length of what it reads
 // once, at its start, and never lets a value from the disk become an offset unchecked.
 
+import CISAL
+
 extension RawSpan {
   @inlinable public func u8(_ offset: Int) -> UInt8 {
     unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt8.self)
@@ -37,9 +39,13 @@ extension RawSpan {
   @inlinable public func array() -> [UInt8] { array(0..<byteCount) }
 
   /// Whether every byte in `range` is zero.
-  @inlinable public func isZero(_ range: Range<Int>) -> Bool {
+  public func isZero(_ range: Range<Int>) -> Bool {
     let part = extracting(range)
-    return unsafe part.withUnsafeBytes { bytes in unsafe bytes.allSatisfy { $0 == 0 } }
+    return unsafe part.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else { return true }
+      // ISA-L's prototype lacks a const; the bytes are only read.
+      return unsafe isal_zero_detect(UnsafeMutableRawPointer(mutating: base), bytes.count) == 0
+    }
   }
 }
 

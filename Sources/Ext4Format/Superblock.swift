@@ -95,10 +95,12 @@ public struct Superblock: Sendable, Equatable {
     }
   }
 
-  /// Writes the copy that belongs in `group`, which names its group in s_block_group_nr.
+  /// Writes the copy that belongs in `group`, which names its group in s_block_group_nr. A copy never
+  /// says that the filesystem is clean: whoever must fall back on it has to check.
   public func encodeBackup(in group: GroupIndex, into bytes: inout MutableRawSpan) {
     var copy = self
     copy.set16(SuperblockField.blockGroupNumber, UInt16(truncatingIfNeeded: group.rawValue))
+    copy.state.remove(.clean)
     copy.encode(into: &bytes)
   }
 
