@@ -84,7 +84,8 @@ let package = Package(
     tests("ExtantTests", ["Extant", "ExtantBase", "TestSupport", system]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests(
-      "ExtantDirectoryTests", ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
+      "ExtantDirectoryTests",
+      ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests("Ext4FormatTests", ["Ext4Format", "ExtantBase", "TestSupport"]),
     tests("ExtantMakeTests", ["ExtantMake", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
   ],
