@@ -14,11 +14,12 @@ extension BlockAllocator {
   ///   - discard: gets each run's start and its count of blocks.
   /// - Returns: the number of blocks trimmed.
   func trim(
-    _ range: Range<UInt64>, minimum: UInt64,
-    discard: (BlockAddress, UInt64) throws(FileSystemError) -> Void
+    _ range: Range<BlockAddress>, minimum: UInt64,
+    _ discard: (BlockAddress, UInt64) throws(FileSystemError) -> Void
   ) throws(FileSystemError) -> UInt64 {
     let first = UInt64(superblock.firstDataBlock)
-    let range = range.clamped(to: first..<superblock.blockCount)
+    let range = (range.lowerBound.rawValue..<range.upperBound.rawValue)
+      .clamped(to: first..<superblock.blockCount)
     guard !range.isEmpty, let last = superblock.group(of: BlockAddress(range.upperBound - 1)),
       let start = superblock.group(of: BlockAddress(range.lowerBound))
     else { return 0 }

@@ -91,10 +91,8 @@ final class BlockAllocator: Sendable {
   /// Freed, and available once their transaction has committed.
   var pendingBlocks: UInt64 { state.withLock { $0.pendingCount } }
 
-  /// What may still be reserved, by a privileged caller or another.
-  func unreservedBlocks(privileged: Bool) -> UInt64 {
-    state.withLock { $0.unreserved(privileged: privileged) }
-  }
+  /// What a privileged caller may still reserve.
+  var reservableBlocks: UInt64 { state.withLock { $0.unreserved(privileged: true) } }
 
   /// Why groups are out of use, by group.
   var faults: [(group: GroupIndex, error: FileSystemError)] {
@@ -205,7 +203,7 @@ final class BlockAllocator: Sendable {
 
   /// Brings every changed bitmap into its block and its checksum into its descriptor. Called
   /// frozen, before `GroupTable.encode`. Reads nothing and cannot fail.
-  func encode(_ handle: any MetadataHandle) {
+  func encode(handle: any MetadataHandle) {
     state.withLock { $0.encode(handle) }
   }
 }

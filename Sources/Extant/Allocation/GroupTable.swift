@@ -100,7 +100,7 @@ final class GroupTable: Sendable {
   }
 
   /// Brings every changed descriptor into its block. At commit, after both allocators' `encode`.
-  func encode(_ handle: any MetadataHandle) {
+  func encode(handle: any MetadataHandle) {
     state.withLock { state in
       for group in state.dirty.sorted() {
         announce(group, handle)
@@ -113,19 +113,5 @@ final class GroupTable: Sendable {
       }
       state.dirty.removeAll(keepingCapacity: true)
     }
-  }
-
-  /// Where a new block of `inode` should go when the file has none yet.
-  ///
-  /// In flexible groups of four groups or more, the first is kept for directories and other small
-  /// metadata and files start in the second (as ext4 does): long runs stay whole.
-  func blockGoal(for inode: InodeNumber, isRegularFile: Bool) -> BlockAddress {
-    var group = superblock.group(of: inode)?.rawValue ?? 0
-    let perFlex = UInt32(1) << UInt32(superblock.logGroupsPerFlex)
-    if perFlex >= 4 {
-      group -= group % perFlex
-      if isRegularFile, group + 1 < superblock.groupCount { group += 1 }
-    }
-    return superblock.groupFirstBlock(GroupIndex(group))
   }
 }

@@ -60,7 +60,7 @@ extension FileSystem {
         break
       }
     }
-    return inodes.goalBlock(for: node.number)
+    return inodes.goalBlock(for: node.number, isFileData: node.kind == .regular)
   }
 
   /// How many blocks to keep together for a file that grows at its end, the ones allocated now

@@ -27,9 +27,10 @@ extension FileSystem {
     let operation = Operation(fileSystem: self, handle: handle, reserved: 0)
     linkOrphans(operation)
     for node in nodes.takeDirty() { try encode(node, operation) }
-    try groups.encode(handle: operation)
-    try blocks.encode(handle: operation)
-    try inodes.encode(handle: operation)
+    blocks.encode(handle: operation)
+    inodes.encode(handle: operation)
+    // Last: it holds the bitmaps' checksums.
+    groups.encode(handle: operation)
     try encodeSuperblock(operation)
   }
 
@@ -130,6 +131,7 @@ extension FileSystem {
   func didCommit(_ transaction: TransactionID, blocks written: [BlockAddress]) {
     for address in written { cache.unpin(address) }
     blocks.didCommit(transaction.rawValue)
+    inodes.didCommit(transaction.rawValue)
   }
 
   /// Everything so far, durable.

@@ -61,7 +61,8 @@ extension FileSystem {
       orphans.withLock { $0.remove(node.number) }
       blocks.dropPreallocation(node.number)
       try inodes.free(
-        node.number, wasDirectory: node.kind == .directory, handle: operation)
+        node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,
+        handle: operation)
       operation.changed(node)
     }
   }

@@ -45,10 +45,10 @@ final class Operation: MetadataHandle {
   /// Allocates one block of metadata out of the operation's reservation.
   func allocateMetadataBlock(near goal: BlockAddress) throws(FileSystemError) -> BlockAddress {
     guard reserved > 0 else { throw .refused(.noSpace) }
-    let run = try fileSystem.blocks.allocate(
-      goal: goal, wanted: 1, reserved: true, stream: nil, handle: self)
+    let block = try fileSystem.blocks.allocateMetadataBlock(
+      goal: goal, reserved: true, handle: self)
     reserved -= 1
-    return run.start
+    return block
   }
 
   /// Frees blocks: they leave the cache, and become free for others after the commit.

@@ -175,8 +175,7 @@ extension FileSystem {
     in parent: Node, _ kind: FileKind, _ mode: UInt16, _ caller: Caller, _ mapsBlocks: Bool,
     _ operation: Operation
   ) throws(FileSystemError) -> Node {
-    let number = try inodes.allocate(
-      kind: kind, parent: parent.number, transaction: operation.transaction, handle: operation)
+    let number = try inodes.allocate(kind: kind, parent: parent.number, handle: operation)
     // The slot may hold attributes of the inode that had the number before.
     let (buffer, address, range) = try inodeSlot(number)
     operation.modify(address, buffer)

@@ -1,0 +1,128 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// Allocating and freeing: everything that can fail is done before anything changes.
+extension InodeAllocator.State {
+  /// - Parameter inode: one that exists.
+  func place(of inode: InodeNumber) -> (group: Int, bit: Int) {
+    let index = inode.rawValue - 1
+    return (Int(index / superblock.inodesPerGroup), Int(index % superblock.inodesPerGroup))
+  }
+
+  mutating func allocate(
+    isDirectory: Bool, parent: InodeNumber, _ handle: any MetadataHandle
+  ) throws(FileSystemError) -> InodeNumber {
+    var failure = FileSystemError.refused(.noSpace)
+    // First without what was freed a moment ago, then with it.
+    for mayReuse in [false, true] {
+      for group in groupsInOrder(isDirectory: isDirectory, parent: parent) {
+        guard groups[group].fault == nil else { continue }
+        do throws(FileSystemError) {
+          try load(group)
+          guard let bit = freeBit(in: group, mayReuse: mayReuse) else { continue }
+          return try take(bit, in: group, isDirectory: isDirectory, handle)
+        } catch {
+          failure = error
+        }
+      }
+    }
+    throw failure
+  }
+
+  private func freeBit(in group: Int, mayReuse: Bool) -> Int? {
+    guard let used = groups[group].used else { return nil }
+    // Reserved inodes are marked in use by mke2fs; a damaged bitmap must not give them away.
+    let first = Int(superblock.firstInode) - 1 - group * Int(superblock.inodesPerGroup)
+    var bit = used.firstClear(from: max(first, 0))
+    while bit < used.count, !mayReuse, groups[group].recentlyFreed.contains(bit) {
+      bit = used.firstClear(from: bit + 1)
+    }
+    return bit < used.count ? bit : nil
+  }
+
+  private mutating func take(
+    _ bit: Int, in group: Int, isDirectory: Bool, _ handle: any MetadataHandle
+  ) throws(FileSystemError) -> InodeNumber {
+    let descriptor = table.descriptor(group)
+    let index = UInt32(truncatingIfNeeded: bit)
+    let inode = InodeNumber(
+      superblock.firstInode(in: GroupIndex(UInt32(truncatingIfNeeded: group))).rawValue + index)
+    let (block, offset) = try superblock.inodeLocation(inode, descriptor: descriptor)
+
+    // Table blocks that no inode was ever in may hold anything: they start as zeros.
+    let perBlock = superblock.inodesPerBlock
+    let usedEnd = usedEnd(descriptor)
+    let firstFresh = (usedEnd + perBlock - 1) / perBlock
+    let last = index / perBlock
+    let isFresh = last >= firstFresh
+    let old: BlockBuffer? =
+      isFresh ? nil : try reader.read(block) { (_) throws(FileSystemError) in }
+    if let old, old.byteCount < superblock.blockSize {
+      throw .corrupt(Corruption("inode table", inode: inode, block: block, "it is cut off"))
+    }
+    try prepare(group, handle)
+
+    // From here on nothing fails.
+    if let old {
+      handle.modify(block, old)
+      var bytes = old.mutableBytes
+      bytes.fill(offset..<offset + superblock.inodeSize, with: 0)
+    } else {
+      for number in firstFresh...last {
+        _ = handle.newBlock(descriptor.inodeTable + UInt64(number))
+      }
+    }
+    groups[group].used?.insert(bit..<bit + 1)
+    groups[group].debt = max(groups[group].debt + (isDirectory ? 1 : -1), 0)
+    let unused = min(superblock.inodesPerGroup - usedEnd, superblock.inodesPerGroup - index - 1)
+    let countsUnused = superblock.hasUninitializedGroups
+    table.update(group) { descriptor in
+      descriptor.freeInodes &-= 1
+      if isDirectory { descriptor.usedDirectories &+= 1 }
+      if countsUnused { descriptor.unusedInodes = unused }
+    }
+    return inode
+  }
+
+  mutating func free(
+    _ inode: InodeNumber, wasDirectory: Bool, transaction: UInt64, _ handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    func broken(_ rule: String) -> FileSystemError {
+      .corrupt(Corruption("inode bitmap", inode: inode, rule))
+    }
+    guard inode.rawValue >= superblock.firstInode, inode.rawValue <= superblock.inodeCount else {
+      throw broken("an inode to free is reserved or does not exist")
+    }
+    let (group, bit) = place(of: inode)
+    try load(group)
+    guard let used = groups[group].used, used[bit] else {
+      throw broken("an inode to free is free")
+    }
+    guard !wasDirectory || table.descriptor(group).usedDirectories > 0 else {
+      throw broken("a directory is freed in a group that has none")
+    }
+    try prepare(group, handle)
+
+    groups[group].used?.remove(bit..<bit + 1)
+    groups[group].recentlyFreed.insert(bit)
+    recentlyFreed[transaction, default: []].append(inode)
+    table.update(group) { descriptor in
+      descriptor.freeInodes &+= 1
+      if wasDirectory { descriptor.usedDirectories &-= 1 }
+    }
+  }
+
+  mutating func encode(_ handle: any MetadataHandle) {
+    for index in dirtyGroups.sorted() {
+      guard let buffer = groups[index].bitmap, let used = groups[index].used else { continue }
+      handle.modify(table.descriptor(index).inodeBitmap, buffer)
+      var bytes = buffer.mutableBytes
+      used.write(into: &bytes)
+      let checksum = Bitmap.inodeChecksum(bytes.bytes, superblock: superblock)
+      table.update(index) { $0.inodeBitmapChecksum = checksum }
+      groups[index].bitmap = nil
+    }
+    dirtyGroups.removeAll(keepingCapacity: true)
+  }
+}
