@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -26,7 +28,6 @@ static void end_signals(sigset_t *set) {
   sigaddset(set, SIGINT);
   sigaddset(set, SIGTERM);
   sigaddset(set, SIGHUP);
-  sigaddset(set, SIGUSR2);
 }
 
 void csys_block_end_signals(void) {
@@ -36,17 +37,19 @@ void csys_block_end_signals(void) {
   signal(SIGPIPE, SIG_IGN);
 }
 
-int csys_wait_end_signal(void) {
+int csys_wait_end_signal(int wake) {
   sigset_t set;
   end_signals(&set);
-  int number;
-  do {
-    number = sigwaitinfo(&set, NULL);
-  } while (number < 0 && errno == EINTR);
+  int signals = signalfd(-1, &set, SFD_CLOEXEC);
+  struct pollfd ends[2] = {{.fd = wake, .events = POLLIN}, {.fd = signals, .events = POLLIN}};
+  int number = 0;
+  while (poll(ends, signals < 0 ? 1 : 2, -1) < 0 && errno == EINTR) {}
+  struct signalfd_siginfo info;
+  if (!ends[0].revents && ends[1].revents && read(signals, &info, sizeof info) == sizeof info)
+    number = (int)info.ssi_signo;
+  if (signals >= 0) close(signals);
   return number;
 }
-
-void csys_wake_signal_waiter(void) { kill(getpid(), SIGUSR2); }
 
 static void nothing(int number) { (void)number; }
 

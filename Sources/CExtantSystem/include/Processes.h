@@ -16,9 +16,8 @@ int csys_pidfd_open(pid_t process);
 // ignores SIGPIPE.
 void csys_block_end_signals(void);
 
-// Waits for one of those signals, or for csys_wake_signal_waiter (SIGUSR2); returns its number.
-int csys_wait_end_signal(void);
-void csys_wake_signal_waiter(void);
+// Waits for one of those signals and returns its number, or 0 when `wake` becomes readable.
+int csys_wait_end_signal(int wake);
 
 // Makes SIGUSR1 interrupt a blocking system call of the calling thread, and do nothing else.
 void csys_make_sigusr1_interrupt(void);

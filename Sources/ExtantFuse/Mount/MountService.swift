@@ -15,7 +15,8 @@ final class MountService {
   private let mountpoint: String
   private let source: String
   private let logger: Logger
-  private let hasEnded = Guarded(false)
+  /// Closed at its writing end when no more requests will come.
+  private let endWatch: FileDescriptor
 
   /// Opens the image, mounts it and starts serving.
   init(source: String, mountpoint: String, _ options: MountOptions) throws(MountError) {
@@ -37,15 +38,20 @@ final class MountService {
       server = FuseServer(engine, logger, logsRequests: options.logsRequests)
       guard server.shifts.start() else { throw MountError("the system has no thread to give") }
       session = try FuseSession(server, source: source, mountpoint: mountpoint, options)
-      try session.start(threads: options.threadCount) { [hasEnded] in
-        hasEnded.withLock { $0 = true }
-        csys_wake_signal_waiter()
-      }
+      let ends = try Self.makePipe()
+      endWatch = ends.readEnd
+      try session.start(threads: options.threadCount) { try? ends.writeEnd.close() }
     } catch {
       try? engine.close()
       throw error
     }
     if let reason = engine.readOnlyReason { logger.warning("\(source): read-only: \(reason)") }
+  }
+
+  private static func makePipe() throws(MountError) -> (
+    readEnd: FileDescriptor, writeEnd: FileDescriptor
+  ) {
+    do { return try FileDescriptor.pipe() } catch { throw MountError("pipe: \(error)") }
   }
 
   /// Waits for the first answer through the mount, then tunes it.
@@ -61,13 +67,13 @@ final class MountService {
   /// Serves until the mount is gone or a signal ends it, then writes everything and lets go of the
   /// image.
   func run() throws(MountError) {
-    while !hasEnded.withLock({ $0 }) {
-      let signal = csys_wait_end_signal()
-      if hasEnded.withLock({ $0 }) { break }
-      guard signal == SIGINT || signal == SIGTERM || signal == SIGHUP else { continue }
+    while true {
+      let signal = csys_wait_end_signal(endWatch.rawValue)
+      if signal == 0 { break }
       logger.info("ending: signal \(signal)")
       end()
     }
+    try? endWatch.close()
     session.finish()
     server.shifts.close()
     do throws(FileSystemError) { try engine.close() } catch {

@@ -86,16 +86,17 @@ extension FuseServer {
   // MARK: fiemap
 
   private func fiemap(_ call: IoctlCall) throws(FileSystemError) -> [UInt8] {
-    guard let open = call.file else { throw .refused(.notSupportedOnSocket) }
     let header = try call.value(as: FiemapHeader.self)
     guard header.flags & ~UInt32(FIEMAP_FLAG_SYNC | FIEMAP_FLAG_CACHE) == 0 else {
       throw .refused(Errno(rawValue: EBADR))
     }
     guard header.length > 0 else { throw .refused(.invalidArgument) }
-    if header.flags & UInt32(FIEMAP_FLAG_SYNC) != 0 { try open.file.syncData() }
+    let file =
+      if let open = call.file { open.file } else { try engine.openFile(call.inode, .read) }
+    if header.flags & UInt32(FIEMAP_FLAG_SYNC) != 0 { try file.syncData() }
     let (end, overflow) = header.start.addingReportingOverflow(header.length)
     let counts = header.extentCount == 0
-    let extents = try open.file.extents(
+    let extents = try file.extents(
       in: header.start..<(overflow ? UInt64.max : end),
       limit: counts ? .max : min(Int(header.extentCount), Int(EXTANT_FIEMAP_PAGE)))
     var answer = header
