@@ -60,7 +60,12 @@ extension FileSystem {
         break
       }
     }
-    return inodes.goalBlock(for: node.number, isFileData: node.kind == .regular)
+    return homeGoal(of: node)
+  }
+
+  /// Where the blocks of an inode go that has none yet.
+  func homeGoal(of node: Node) -> BlockAddress {
+    inodes.goalBlock(for: node.number, isFileData: node.kind == .regular)
   }
 
   /// How many blocks to keep together for a file that grows at its end, the ones allocated now

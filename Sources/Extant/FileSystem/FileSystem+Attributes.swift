@@ -55,10 +55,11 @@ extension FileSystem {
       default: throw .refused(.invalidArgument)
       }
     }
-    if let mode = change.mode, node.kind != .symbolicLink {
-      try changeAccessList(of: node, toMode: mode)
-    }
-    try perform { (operation) throws(FileSystemError) in
+    let accessChange = try planAccessChange(of: node, toMode: change.mode)
+    let xattrs = try xattrs(of: node)
+    try perform(reserving: UInt64(accessChange?.newBlockCount ?? 0)) {
+      (operation) throws(FileSystemError) in
+      if let accessChange { try xattrs.apply(accessChange, operation) }
       try node.withState { () throws(FileSystemError) in
         let extraSize = node.inode.extraSize
         if let mode = change.mode {

@@ -66,7 +66,7 @@ extension FileSystem {
   ) throws(FileSystemError) -> [UInt8]? {
     guard map.hasChanges else { return nil }
     let seed = checksumSeed(inode: node.number, generation: node.inode.generation)
-    let goal = inodes.goalBlock(for: node.number)
+    let goal = homeGoal(of: node)
     var taken: [BlockAddress] = []
     var freed: [BlockAddress] = []
     let root = try map.encode(

@@ -45,7 +45,10 @@ extension FileSystem {
     let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
       nodesNeeded(node, newEntries: 1)
     }
+    let xattrs = try xattrs(of: node)
+    let release = try xattrs.planRelease()
     try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
+      try xattrs.apply(release, operation)
       try node.withState { () throws(FileSystemError) in
         if let map = node.map {
           try free(try map.remove(LogicalBlock(0)..<LogicalBlock.limit), of: node, operation)
@@ -53,7 +56,6 @@ extension FileSystem {
           // An empty map has no nodes: this frees those it had.
           if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
         }
-        try releaseAttributeBlock(of: node, operation)
         node.inode.size = 0
         node.diskSize = 0
         node.inode.deletionTime = deletionTimeNow()

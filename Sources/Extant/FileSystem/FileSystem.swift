@@ -55,6 +55,8 @@ public final class FileSystem: @unchecked Sendable {
   let inodes: InodeAllocator
   let nodes = NodeTable()
   let renameLock = Lock()
+  /// Around the contents of attribute blocks, which inodes may share.
+  let attributeBlockLock = Lock()
   /// The superblock with what changes: counts, state, label, times.
   let current: Guarded<Superblock>
   let orphans = Guarded(OrphanList())

@@ -153,7 +153,8 @@ extension FileSystem {
         if kind == .directory { try requireRoomForSubdirectory(parent) }
         let access = try inheritedAccess(parent, kind, mode, caller)
         let node = try perform(
-          reserving: try blocksNeeded(for: insertion, in: parent) + blocks + access.blockCount
+          reserving: try blocksNeeded(for: insertion, in: parent) + blocks
+            + UInt64(access.attributes.isEmpty ? 0 : ExtendedAttributes.worstCaseNewBlocks)
         ) { (operation) throws(FileSystemError) -> Node in
           let node = try allocateNode(in: parent, kind, access.mode, caller, mapsBlocks, operation)
           try fill(node, parent, operation)
