@@ -62,6 +62,9 @@ public struct XattrName: Hashable, Sendable {
 
   /// `trusted.` names are seen by the privileged only.
   public var isTrusted: Bool { index == 4 }
+
+  /// `user.`: files and directories alone have such attributes.
+  public var isUser: Bool { index == 1 }
 }
 
 extension XattrName: Comparable {

@@ -39,6 +39,7 @@ extension FileSystem {
       if !node.isDeleted { try encodeMap(node, operation) }
       var record = node.inode
       record.size = node.kind == .regular ? node.diskSize : node.inode.size
+      if node.kind == .regular, record.size >= 1 << 31 { noteLargeFile() }
       let (buffer, address, range) = try inodeSlot(node.number)
       operation.modify(address, buffer)
       var bytes = buffer.mutableBytes
@@ -46,6 +47,11 @@ extension FileSystem {
       record.encode(into: &slot, number: node.number, superblock: superblock)
     }
     if node.state.withLock({ node.isDeleted }) { nodes.removeDeleted(node) }
+  }
+
+  /// A file past 2 GiB needs the feature that says so; e2fsck insists.
+  private func noteLargeFile() {
+    current.withLock { _ = $0.features.readOnlyCompat.insert(.largeFile) }
   }
 
   private func encodeMap(_ node: Node, _ operation: Operation) throws(FileSystemError) {
