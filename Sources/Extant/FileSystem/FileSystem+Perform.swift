@@ -71,10 +71,10 @@ extension FileSystem {
 
   /// Makes blocks free that are only held back. False where there was nothing to gain.
   private func reclaimSpace() throws(FileSystemError) -> Bool {
-    let before = blocks.unreservedBlocks(privileged: true)
+    let before = blocks.reservableBlocks
     try writeBackAll()
     try journal.commit()
-    return blocks.unreservedBlocks(privileged: true) > before
+    return blocks.reservableBlocks > before
   }
 
   /// Stops writing for good: later changes are refused with EROFS, reading goes on.

@@ -21,8 +21,8 @@ extension FileSystem {
     try requireWritable()
     // Freed blocks may be discarded only when the transaction that freed them is durable.
     try journal.commit()
-    let first = (range.lowerBound + blockSize64 - 1) / blockSize64
-    let end = min(range.upperBound / blockSize64, superblock.blockCount)
+    let first = BlockAddress((range.lowerBound + blockSize64 - 1) / blockSize64)
+    let end = BlockAddress(min(range.upperBound / blockSize64, superblock.blockCount))
     guard first < end else { throw .refused(.invalidArgument) }
     let device = self.device
     let blockSize = blockSize64
