@@ -43,16 +43,21 @@ static inline dev_t extant_makedev(unsigned int major, unsigned int minor) {
 
 // libfuse's log function takes a va_list; Swift gets a line.
 typedef void (*extant_log_line)(int level, const char *line);
-static extant_log_line extant_log_sink;
+// A function's own variable: Swift's importer emits no definition for one at file scope.
+static inline extant_log_line *extant_log_sink(void) {
+  static extant_log_line sink;
+  return &sink;
+}
 static inline void extant_log_forward(enum fuse_log_level level, const char *format, va_list list) {
   char line[512];
   vsnprintf(line, sizeof line, format, list);
   size_t length = strlen(line);
   if (length && line[length - 1] == '\n') line[length - 1] = 0;
-  if (extant_log_sink) extant_log_sink((int)level, line);
+  extant_log_line sink = *extant_log_sink();
+  if (sink) sink((int)level, line);
 }
 static inline void extant_set_log_sink(extant_log_line sink) {
-  extant_log_sink = sink;
+  *extant_log_sink() = sink;
   fuse_set_log_func(sink ? extant_log_forward : NULL);
 }
 
