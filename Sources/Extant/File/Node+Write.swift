@@ -136,7 +136,7 @@ extension FileSystem {
       var mapped: UInt64 = 0
       var edges = 1
       try map.forEachRun(in: blocks) { run in
-        mapped += run.count
+        mapped += run.clipped(to: blocks)?.count ?? 0
         if run.state != .delayed { edges += 2 }
         return true
       }
