@@ -231,7 +231,7 @@ struct FirstFiles {
   private var journalGoal: UInt64 {
     let groups = superblock.groupCount
     let first = UInt64(superblock.firstDataBlock)
-    let middle = BlockAddress(first + (superblock.blockCount - first) / 2)
+    let middle = BlockAddress((superblock.blockCount - first) / 2)
     var group = superblock.group(of: middle)?.rawValue ?? 0
     let flexSize = UInt32(1) << UInt32(superblock.logGroupsPerFlex)
     var candidates: ClosedRange<UInt32>

@@ -126,6 +126,8 @@ struct Geometry {
       perGroup = min(perGroup, 65536 - UInt64(inodesPerBlock))
       perGroup = ceilingDivide(perGroup, UInt64(inodesPerBlock)) * UInt64(inodesPerBlock)
       inodesPerGroup = max(UInt32(perGroup) & ~7, 8)
+      // Rounding down must leave what the first files need.
+      while inodeCount < UInt64(firstInode) + 1 { inodesPerGroup += 8 }
       while inodeCount > UInt64(UInt32.max) { inodesPerGroup -= 8 }
       reservedDescriptorBlockCount = Self.reservedDescriptorBlocks(self)
 
