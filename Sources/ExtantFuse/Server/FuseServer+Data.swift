@@ -88,6 +88,7 @@ extension FuseServer {
 
   private func open(_ inode: InodeNumber, _ info: FileInfo) throws(FileSystemError) -> OpenFile {
     let killsSuid = Privileges.requestKillsSuid
+    if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
     let file = try engine.openFile(inode, info.access)
     let open = OpenFile(file, inode, isWritable: info.access.contains(.write), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
@@ -101,6 +102,17 @@ extension FuseServer {
       throw error
     }
     return open
+  }
+
+  /// The kernel checks permissions, but knows no inode flags of a FUSE file.
+  private func requireWritableFlags(
+    of inode: InodeNumber, _ info: FileInfo
+  ) throws(FileSystemError) {
+    let flags = try engine.attributes(of: inode).flags
+    let appendsOnly = info.flags & O_APPEND != 0 && info.flags & O_TRUNC == 0
+    guard !flags.contains(.immutable), appendsOnly || !flags.contains(.append) else {
+      throw .refused(.notPermitted)
+    }
   }
 
   private func create(

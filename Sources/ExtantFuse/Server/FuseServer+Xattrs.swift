@@ -33,7 +33,7 @@ extension FuseServer {
         server.privileges.forget(inode)
         try server.engine.setExtendedAttribute(
           unsafe text(of: name), value, of: inode,
-          flags: ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)))
+          ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)))
         // A write may have called the file clean between the two.
         server.privileges.forget(inode)
         request.replyDone()
