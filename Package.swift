@@ -82,6 +82,8 @@ let package = Package(
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
     tests("ExtantTests", ["Extant", "ExtantBase", "TestSupport", system]),
+    tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
+    tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests(
       "ExtantDirectoryTests",
