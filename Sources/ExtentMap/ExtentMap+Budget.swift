@@ -75,12 +75,15 @@ extension ExtentMap {
     var total = 1
     var level = 0
     while splits > 0 {
-      let present = level < full.count ? full[level] : 1
-      let half = max(1, capacities.of(level: level) / 2)
-      splits = min(splits, present + splits / half)
+      if level < full.count {
+        splits = min(splits, full[level] + splits / max(1, capacities.of(level: level) / 2))
+      } else {
+        // Levels to come hold at least two of the level below in each node but one.
+        splits = (splits + 1) / 2
+      }
       total += splits
+      if level > height, splits <= 1 { break }
       level += 1
-      if level > height + 1, splits <= 1 { break }
     }
     return total + 1
   }

@@ -166,10 +166,10 @@ extension ExtentMap {
     return didMerge
   }
 
-  /// Merges children `index` and `index + 1` if both are loaded and leave some room in one node.
+  /// Merges children `index` and `index + 1` if they leave some room in one node.
   func mergeChildren(of node: Node, _ index: Int) -> Bool {
-    guard case .node(let left) = node.children[index],
-      case .node(let right) = node.children[index + 1]
+    guard let left = mergeable(index, of: node, beside: index + 1),
+      let right = mergeable(index + 1, of: node, beside: index)
     else { return false }
     let capacity = capacities.of(level: left.level)
     guard left.count + right.count <= capacity - capacity / 4 else { return false }
@@ -180,6 +180,16 @@ extension ExtentMap {
     node.children.remove(at: index + 1)
     node.markDirty()
     return true
+  }
+
+  /// The child, loaded if need be only where the one beside it has come down to few entries. Merging
+  /// is a help, not a duty: where it cannot be loaded, nothing is merged.
+  private func mergeable(_ index: Int, of node: Node, beside other: Int) -> Node? {
+    if case .node(let child) = node.children[index] { return child }
+    guard index < node.count - 1, case .node(let neighbour) = node.children[other],
+      neighbour.count <= capacities.of(level: neighbour.level) / 8
+    else { return nil }
+    return try? child(index, of: node, start: 0, bound: Int(node.steps[index]))
   }
 
   /// Moves all of `right`, which starts `distance` behind the start of `left`, into `left`.

@@ -30,7 +30,8 @@ extension ExtentMap {
   /// clean.
   ///
   /// Throws what loading, `allocate` or `write` throws, ENOSPC where `allocate` returned too few
-  /// addresses. The map is then as before, as if encode had not been called; addresses that
+  /// addresses, EFBIG where the tree is deeper than ext4 knows (340 or 84 entries a node, merged when
+  /// they grow few, never get there). The map is then as before, as if encode had not been called; addresses that
   /// `allocate` had returned are the caller's to give back.
   public func encode(
     relocateShifted: Bool,
@@ -41,6 +42,7 @@ extension ExtentMap {
     guard hasChanges else { return nil }
     var plan = EncodePlan(relocateShifted: relocateShifted)
     let isInline = try planTop(&plan)
+    guard height + (isInline ? 0 : 1) <= capacities.depth else { throw .refused(.fileTooLarge) }
 
     if plan.freshCount > 0 {
       let addresses = try allocate(plan.freshCount)

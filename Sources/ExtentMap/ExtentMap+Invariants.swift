@@ -14,7 +14,10 @@ extension ExtentMap {
       guard node.steps.count == elements else { return "\(place): steps and elements disagree" }
       guard node.count <= capacities.of(level: node.level) else { return "\(place): too full" }
       guard node.count > 0 || (isTop && node.level == 0) else { return "\(place): empty" }
-      if isTop, node.level > 0, node.count < 2 { return "\(place): topmost with one child" }
+      // One that was loaded so stays so until the next change.
+      if isTop, node.level > 0, node.count < 2, node.isDirty {
+        return "\(place): topmost with one child"
+      }
       if node.isDirty, !node.isChanged { return "\(place): dirty but not changed" }
       if node.home == nil, !node.isChanged, node.keyOffset >= 0, !isTop {
         return "\(place): clean, on disk, and without home"

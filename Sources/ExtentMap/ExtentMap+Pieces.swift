@@ -60,9 +60,9 @@ extension ExtentMap {
   /// Puts a piece where `block ..< block + piece.count` is a hole.
   ///
   /// Throws EEXIST where it is not, EFBIG where it would end after `LogicalBlock.limit`, EINVAL for
-  /// a piece of a map with other capacities, or what loading throws; the map is then as before,
-  /// and the piece is lost with its extents: check before where that matters. O(log n).
-  public func splice(_ piece: consuming ExtentPiece, at block: LogicalBlock)
+  /// a piece of a map with other capacities, or what loading throws; map and piece are then as
+  /// before. Afterwards the piece is empty. O(log n).
+  public func splice(_ piece: inout ExtentPiece, at block: LogicalBlock)
     throws(FileSystemError)
   {
     guard piece.capacities == capacities else { throw .refused(.invalidArgument) }
@@ -75,6 +75,7 @@ extension ExtentMap {
     let end = position + Int(piece.count)
     guard try isHole(block..<Self.block(end)) else { throw .refused(.fileExists) }
     if !isEmpty { try prepare(max(0, position - 1), end + 1) }
+    piece.node = nil
     hasChanges = true
     homelessCount += piece.nodeCount
     delayedCount += Int(piece.delayedBlockCount)

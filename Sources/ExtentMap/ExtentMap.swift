@@ -22,7 +22,7 @@ public final class ExtentMap {
   public let capacities: ExtentCapacities
   let source: any ExtentNodeSource
 
-  /// The topmost node. An inner one has two children or more.
+  /// The topmost node. After a change, an inner one has two children or more.
   var top: Child
   var height: Int
   /// Where the first extent starts; 0 in an empty map.
@@ -66,7 +66,7 @@ public final class ExtentMap {
     self.capacities = capacities
     self.source = source
     writtenRoot = root
-    guard (0...Self.maximumDepth).contains(root.depth), root.contents.count <= capacities.root
+    guard root.depth >= 0, root.depth <= capacities.depth, root.contents.count <= capacities.root
     else {
       throw .corrupt(
         Corruption(
@@ -96,9 +96,6 @@ public final class ExtentMap {
     }
     adopt(top)
   }
-
-  /// The deepest tree that ext4 knows (`EXT4_MAX_EXTENT_DEPTH`).
-  public static let maximumDepth = 5
 
   private func adopt(_ child: Child) {
     guard case .node(let node) = child else { return }

@@ -64,12 +64,15 @@ public struct ExtentCapacities: Sendable, Hashable {
   public var root: Int
   public var leaf: Int
   public var index: Int
+  /// Levels below the root at most: 5 in ext4 (`EXT4_MAX_EXTENT_DEPTH`).
+  public var depth: Int
 
   /// Values under 2 are raised to 2 (a tree needs it), the root's under 1 to 1.
-  public init(root: Int, leaf: Int, index: Int) {
+  public init(root: Int, leaf: Int, index: Int, depth: Int = 5) {
     self.root = max(1, root)
     self.leaf = max(2, leaf)
     self.index = max(2, index)
+    self.depth = depth
   }
 
   /// ext4's: 12 bytes of header, 12 an entry; 4 in the inode.
