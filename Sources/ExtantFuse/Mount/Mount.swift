@@ -30,17 +30,17 @@ private func resolve(_ path: String) throws(MountError) -> String {
 
 private func resolveMountpoint(_ path: String) throws(MountError) -> String {
   let target: String
-  do { target = try SystemFile.resolved(path) } catch {
+  var status = stat()
+  do throws(Errno) {
+    target = try SystemFile.resolved(path)
+    if unsafe stat(target, &status) != 0 { throw Errno(rawValue: errno) }
+  } catch {
     guard error == .socketNotConnected || error == .connectionAbort else {
       throw MountError("\(path): \(error)")
     }
     throw MountError(
       "\(path): the daemon of an earlier mount died and left it behind; `extant umount \(path)` first"
     )
-  }
-  var status = stat()
-  guard unsafe stat(target, &status) == 0 else {
-    throw MountError("\(path): \(Errno(rawValue: errno))")
   }
   guard status.st_mode & S_IFMT == S_IFDIR else { throw MountError("\(path): not a directory") }
   return target
