@@ -81,7 +81,7 @@ let package = Package(
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
-    tests("ExtantTests", ["Extant", "ExtantBase", "TestSupport", system]),
+    tests("ExtantTests", ["Extant", "ExtantBase", "Threading", "TestSupport", system]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
