@@ -84,6 +84,9 @@ let package = Package(
     tests("ExtantTests", ["Extant", "ExtantBase", "Threading", "TestSupport", system]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
+    tests(
+      "ExtantAllocationTests",
+      ["Extant", "Ext4Format", "BlockIO", "Threading", "ExtantBase", "TestSupport", system]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests(
       "ExtantDirectoryTests",
