@@ -189,6 +189,11 @@ struct BlockAllocatorRuleTests {
     let broken: Int = 1
     do {
       let bench = try Workbench(image)
+      // A bitmap that was never written is never read: write it first.
+      _ = try bench.blocks.allocate(
+        goal: bench.superblock.groupFirstBlock(GroupIndex(1)) + 4000, wanted: 3,
+        handle: bench.store)
+      try bench.commit()
       let place = bench.groups.descriptor(broken).blockBitmap.rawValue * 1024
       try bench.device.write([0xA5, 0x5A].rawBytes, at: place + 700)
       try bench.device.close()

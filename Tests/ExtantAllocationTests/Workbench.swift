@@ -120,7 +120,8 @@ extension Workbench {
     let text = try Program.succeed(["dumpe2fs", image.path])
     var blocks: Set<UInt64> = []
     var inodes: Set<UInt64> = []
-    for line in text.split(separator: "\n") {
+    // Groups' lines are indented; the header counts in lines of the same names.
+    for line in text.split(separator: "\n") where line.hasPrefix("  ") {
       let words = line.drop { $0 == " " }
       if words.hasPrefix("Free blocks: ") {
         blocks.formUnion(Self.numbers(words.dropFirst(13)))
