@@ -62,7 +62,11 @@ let package = Package(
       "ExtantFuse",
       ["ExtantBase", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system]),
     .executableTarget(
-      name: "ExtantCLI", dependencies: ["Extant", "ExtantMake", "ExtantFuse", argumentParser],
+      name: "ExtantCLI",
+      dependencies: [
+        "Extant", "ExtantMake", "ExtantFuse", "ExtantBase", "Ext4Format", "BlockIO",
+        "CExtantSystem", argumentParser, system,
+      ],
       swiftSettings: strict),
     .executableTarget(
       name: "ExtantBench", dependencies: ["ExtantBase", "ExtentMap"], swiftSettings: strict),
@@ -73,7 +77,9 @@ let package = Package(
       name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
-      name: "TortureKit", dependencies: ["TestSupport"], path: "Tests/TortureKit",
+      name: "TortureKit",
+      dependencies: ["TestSupport", "Extant", "Ext4Format", "ExtantBase", system],
+      path: "Tests/TortureKit",
       swiftSettings: strict),
     .executableTarget(
       name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],

@@ -22,7 +22,7 @@ public enum Program {
     defer { try? System.unlink(output) }
     var pointers = unsafe ([program] + arguments.dropFirst()).map { unsafe duplicate($0) }
     unsafe pointers.append(nil)
-    defer { unsafe pointers.forEach { unsafe $0?.deallocate() } }
+    defer { for index in unsafe pointers.indices { unsafe pointers[index]?.deallocate() } }
     let status: Int64
     if let environment {
       status = unsafe ts_run(pointers.map { unsafe UnsafePointer($0) }, output, environment)

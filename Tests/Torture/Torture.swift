@@ -25,7 +25,7 @@ struct Torture: ParsableCommand {
   @Option(help: "Only this block size, in bytes.")
   var blockSize: Int?
 
-  @Option(help: "mke2fs's further options for --round.")
+  @Option(parsing: .unconditional, help: "mke2fs's further options for --round.")
   var mke2fs = ""
 
   @Option(help: "With --round: only these operations, by number.")
@@ -97,7 +97,7 @@ struct Torture: ParsableCommand {
     print("making it smaller ...")
     fflush(nil)
     let small = Shrink(configuration, cast: campaign.cast).run()
-    small.operations.forEach { print("  \($0.index): \($0.operation)") }
+    for (index, operation) in small.operations { print("  \(index): \(operation)") }
     if let disagreement = try Round(small, cast: campaign.cast).run() {
       print(Campaign.words(small, disagreement))
     }

@@ -123,8 +123,7 @@ public struct Campaign {
         case .mount:
           let door = FuseDoor(image: image, point: point, program: program)
           participants.append(try SyscallParticipant(door))
-        case .engine:
-          break
+        case .engine: participants.append(try EngineParticipant(image))
         }
       }
       return participants

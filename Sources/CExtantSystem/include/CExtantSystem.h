@@ -5,6 +5,7 @@
 
 #include "Threads.h"
 #include "Files.h"
+#include "ExtendedAttributes.h"
 #include "FuseTransport.h"
 #include "Processes.h"
 

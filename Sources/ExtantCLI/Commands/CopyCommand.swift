@@ -1,0 +1,63 @@
+import ArgumentParser
+import ExtantBase
+
+/// `extant cp`
+struct CopyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cp",
+    abstract: "Copies files into, out of and within images.",
+    discussion: """
+      Each of SOURCE and TARGET is a path of the host or IMAGE:/path. A TARGET that is a directory \
+      gets the sources into it. Holes stay holes.
+      """)
+
+  @Argument(help: "What to copy, and last where to.")
+  var locations: [Location]
+
+  @Flag(name: [.customShort("r"), .customShort("R")], help: "Directories with all below.")
+  var recursive = false
+
+  @Flag(
+    name: .customShort("a"),
+    help: "As -r, and keep owner, mode, times, extended attributes and links.")
+  var archive = false
+
+  func validate() throws {
+    guard locations.count >= 2 else {
+      throw ValidationError("needs a source and a target")
+    }
+  }
+
+  func run() throws {
+    guard let target = locations.last else { return }
+    let sources = locations.dropLast()
+    var images: [String: ImageWorld] = [:]
+    let host = HostWorld()
+    func world(_ location: Location) throws -> any World {
+      guard let image = location.image else { return host }
+      if let known = images[image] { return known }
+      let opened = try ImageWorld(image: image, writing: image == target.image)
+      images[image] = opened
+      return opened
+    }
+    do {
+      let targetWorld = try world(target)
+      let isDirectory = try targetWorld.facts(target.path, following: true)?.kind == .directory
+      guard isDirectory || sources.count == 1 else {
+        throw CommandFailure("\(target): is no directory, and there are several sources")
+      }
+      for source in sources {
+        var copier = Copier(from: try world(source), to: targetWorld)
+        copier.isRecursive = recursive || archive
+        copier.keepsEverything = archive
+        let into = isDirectory && !source.lastComponent.isEmpty
+        let place = into ? target.appending(source.lastComponent) : target
+        try copier.copy(source.path, to: place.path)
+      }
+    } catch {
+      for image in images.values { try? image.close() }
+      throw error
+    }
+    for image in images.values { try image.close() }
+  }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Ext4Format
+import Extant
+import ExtantBase
+
+/// `extant info`
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info", abstract: "Tells what a filesystem is: size, features, free space.")
+
+  @Argument(help: "The image or block device.")
+  var image: String
+
+  @Flag(help: "One JSON object.")
+  var json = false
+
+  func run() throws {
+    try ImageSession.with(image, writing: false) { fileSystem in
+      let facts = facts(fileSystem)
+      if json {
+        try Output.line(JSON.object(facts.map { ($0.key, $0.value) }).text())
+      } else {
+        let width = facts.map(\.label.count).max() ?? 0
+        for fact in facts {
+          let padding = String(repeating: " ", count: width - fact.label.count)
+          try Output.line("\(fact.label):\(padding) \(fact.text)")
+        }
+      }
+    }
+  }
+
+  private struct Fact {
+    var label: String
+    var key: String
+    var value: JSON
+    var text: String
+
+    init(_ label: String, _ key: String, _ number: UInt64, _ text: String? = nil) {
+      self.init(label, key, .unsigned(number), text ?? "\(number)")
+    }
+
+    init(_ label: String, _ key: String, _ value: JSON, _ text: String) {
+      self.label = label
+      self.key = key
+      self.value = value
+      self.text = text
+    }
+  }
+
+  private func facts(_ fileSystem: FileSystem) -> [Fact] {
+    let superblock = fileSystem.superblock
+    let statistics = fileSystem.statistics()
+    let block = UInt64(superblock.blockSize)
+    let label = String(decoding: superblock.label, as: UTF8.self)
+    let names = superblock.features.names
+    // What can be written is asked of the features: this session is read-only by itself.
+    let reason: String? =
+      switch try? superblock.checkSupport() {
+      case .readOnly(let reason): reason
+      default: nil
+      }
+    func space(_ blocks: UInt64) -> String { "\(blocks) (\(ByteSize.text(blocks * block)))" }
+    return [
+      Fact("label", "label", .string(label), label.isEmpty ? "-" : label),
+      Fact(
+        "UUID", "uuid", .string(UUIDText.text(superblock.uuid)), UUIDText.text(superblock.uuid)),
+      Fact(
+        "features", "features", .array(names.map { .string($0) }), names.joined(separator: " ")),
+      Fact("block size", "block_size", block),
+      Fact("blocks", "blocks", superblock.blockCount, space(superblock.blockCount)),
+      Fact("free blocks", "free_blocks", statistics.freeBlocks, space(statistics.freeBlocks)),
+      Fact(
+        "available blocks", "available_blocks", statistics.availableBlocks,
+        space(statistics.availableBlocks)),
+      Fact(
+        "reserved blocks", "reserved_blocks", superblock.reservedBlockCount,
+        space(superblock.reservedBlockCount)),
+      Fact("inodes", "inodes", statistics.inodes),
+      Fact("free inodes", "free_inodes", statistics.freeInodes),
+      Fact("inode size", "inode_size", UInt64(superblock.inodeSize)),
+      Fact("groups", "groups", UInt64(superblock.groupCount)),
+      Fact("blocks per group", "blocks_per_group", UInt64(superblock.blocksPerGroup)),
+      Fact(
+        "state", "clean", .bool(superblock.state.contains(.clean)),
+        superblock.state.contains(.clean) ? "clean" : "not clean"),
+      Fact("made", "made", .number(superblock.makeTime), TimeText.local(superblock.makeTime)),
+      Fact(
+        "written", "written", .number(superblock.writeTime), TimeText.local(superblock.writeTime)),
+      Fact(
+        "writable", "writable", .bool(reason == nil), reason.map { "no: \($0)" } ?? "yes"),
+    ]
+  }
+}

@@ -1,0 +1,109 @@
+import ExtantBase
+
+/// Copies nodes from one world to another.
+struct Copier {
+  let source: any World
+  let target: any World
+  /// Directories with all below.
+  var isRecursive = false
+  /// Owner, mode, times, extended attributes, links: as cp -a.
+  var keepsEverything = false
+  /// Where each node with several links went first.
+  private var firstNames: [UInt64: String] = [:]
+
+  init(from source: any World, to target: any World) {
+    self.source = source
+    self.target = target
+  }
+
+  /// Copies the node at `path` to `place`, which is its new name and not a directory to put it in.
+  mutating func copy(_ path: String, to place: String) throws {
+    // As cp: what was named is followed, unless nodes are copied as they are.
+    let follows = !isRecursive && !keepsEverything
+    guard let facts = try source.facts(path, following: follows) else {
+      throw CommandFailure("\(path): no such file or directory")
+    }
+    let existing = try target.facts(place, following: false)
+    if source === target, let existing, existing.identity == facts.identity {
+      throw CommandFailure("\(path) and \(place) are the same")
+    }
+    guard facts.kind == .directory else { return try copyNode(facts, path, place, existing) }
+    guard isRecursive else { throw CommandFailure("\(path): is a directory: -r copies those") }
+    try copyDirectory(facts, path, place, existing)
+  }
+
+  private mutating func copyDirectory(
+    _ facts: NodeFacts, _ path: String, _ place: String, _ existing: NodeFacts?
+  ) throws {
+    // The names as they were before: a directory copied into itself would never end.
+    let names = try source.names(path)
+    if let existing {
+      guard existing.kind == .directory else {
+        throw CommandFailure("\(place): is no directory, and \(path) is one")
+      }
+    } else {
+      try target.makeDirectory(place, mode: facts.mode & 0o777 | 0o700)
+    }
+    for name in names {
+      let below = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+      if source === target, below == place { continue }
+      try copy(below, to: place.hasSuffix("/") ? place + name : "\(place)/\(name)")
+    }
+    try keep(facts, path, place)
+  }
+
+  private mutating func copyNode(
+    _ facts: NodeFacts, _ path: String, _ place: String, _ existing: NodeFacts?
+  ) throws {
+    if let existing {
+      guard existing.kind != .directory else {
+        throw CommandFailure("\(place): is a directory, and \(path) is none")
+      }
+      if facts.kind != .regular || existing.kind != .regular { try target.remove(place) }
+    }
+    if keepsEverything, facts.links > 1 {
+      if let first = firstNames[facts.identity] {
+        if existing != nil, facts.kind == .regular { try target.remove(place) }
+        return try target.makeHardLink(place, to: first)
+      }
+      firstNames[facts.identity] = place
+    }
+    switch facts.kind {
+    case .regular: try copyContents(facts, path, place)
+    case .symbolicLink: try target.makeLink(place, target: try source.target(path))
+    default:
+      guard isRecursive else { throw CommandFailure("\(path): is no regular file") }
+      try target.makeNode(place, facts)
+    }
+    try keep(facts, path, place)
+  }
+
+  /// Holes stay holes.
+  private func copyContents(_ facts: NodeFacts, _ path: String, _ place: String) throws {
+    let reader = try source.reader(path)
+    let writer = try target.writer(place, mode: facts.mode & 0o777)
+    var offset: UInt64 = 0
+    while let range = try reader.data(from: offset) {
+      offset = range.lowerBound
+      while offset < range.upperBound {
+        let count = Int(min(1 << 20, range.upperBound - offset))
+        let bytes = try reader.read(count, at: offset)
+        guard !bytes.isEmpty else { break }
+        try writer.write(bytes, at: offset)
+        offset += UInt64(bytes.count)
+      }
+      offset = max(offset, range.upperBound)
+    }
+    try writer.finish(size: facts.size)
+  }
+
+  private func keep(_ facts: NodeFacts, _ path: String, _ place: String) throws {
+    guard keepsEverything else { return }
+    for (name, value) in try source.attributes(path) {
+      // What belongs to the host's own security system stays there.
+      if name == "security.selinux" { continue }
+      try target.setAttribute(place, name, value)
+    }
+    try target.apply(facts, to: place)
+  }
+}

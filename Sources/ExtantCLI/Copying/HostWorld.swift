@@ -1,0 +1,207 @@
+import CExtantSystem
+import ExtantBase
+import Glibc
+import SystemPackage
+
+/// The host's own tree.
+final class HostWorld: World {
+  /// An errno as the failure of a path.
+  private static func failure(_ path: String) -> CommandFailure {
+    CommandFailure("\(path): \(Errno(rawValue: Glibc.errno))")
+  }
+
+  private static func check(_ result: Int32, _ path: String) throws {
+    guard result == 0 else { throw failure(path) }
+  }
+
+  func facts(_ path: String, following: Bool) throws -> NodeFacts? {
+    var status = stat()
+    let result = unsafe following ? stat(path, &status) : lstat(path, &status)
+    if result != 0 {
+      if Glibc.errno == ENOENT { return nil }
+      throw Self.failure(path)
+    }
+    guard let kind = FileKind(mode: UInt16(truncatingIfNeeded: status.st_mode)) else {
+      throw CommandFailure("\(path): is of no known kind")
+    }
+    func time(_ time: timespec) -> Timestamp {
+      Timestamp(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
+    }
+    // gnu_dev_major and gnu_dev_minor.
+    let device = UInt64(status.st_rdev)
+    let major = (device >> 8) & 0xfff | (device >> 32) & ~0xfff
+    let minor = device & 0xff | (device >> 12) & ~0xff
+    return NodeFacts(
+      kind: kind, mode: UInt16(status.st_mode & 0o7777), uid: status.st_uid, gid: status.st_gid,
+      size: UInt64(max(0, status.st_size)),
+      device: (UInt32(truncatingIfNeeded: major), UInt32(truncatingIfNeeded: minor)),
+      accessTime: time(status.st_atim), modificationTime: time(status.st_mtim),
+      links: UInt32(truncatingIfNeeded: status.st_nlink),
+      identity: UInt64(status.st_ino) ^ UInt64(status.st_dev) << 48)
+  }
+
+  func names(_ path: String) throws -> [String] {
+    guard let directory = unsafe opendir(path) else { throw Self.failure(path) }
+    defer { unsafe closedir(directory) }
+    var names: [String] = []
+    while true {
+      Glibc.errno = 0
+      guard let entry = unsafe readdir(directory) else {
+        guard Glibc.errno == 0 else { throw Self.failure(path) }
+        return names.sorted()
+      }
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+  }
+
+  func target(_ path: String) throws -> [UInt8] {
+    var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = unsafe readlink(path, &bytes, bytes.count)
+    guard count >= 0 else { throw Self.failure(path) }
+    return bytes.prefix(count).map { UInt8(bitPattern: $0) }
+  }
+
+  func attributes(_ path: String) throws -> [(name: String, value: [UInt8])] {
+    var names = [UInt8](repeating: 0, count: 65536)
+    let count = unsafe csys_xattr_list(path, &names, names.count)
+    if count == -Int(EOPNOTSUPP) { return [] }
+    guard count >= 0 else {
+      throw CommandFailure("\(path): \(Errno(rawValue: Int32(-count)))")
+    }
+    var result: [(name: String, value: [UInt8])] = []
+    for name in names.prefix(count).split(separator: 0) {
+      let name = String(decoding: name, as: UTF8.self)
+      var value = [UInt8](repeating: 0, count: 65536)
+      let size = unsafe csys_xattr_get(path, name, &value, value.count)
+      guard size >= 0 else {
+        throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-size)))")
+      }
+      result.append((name, Array(value.prefix(size))))
+    }
+    return result
+  }
+
+  func reader(_ path: String) throws -> any WorldReader {
+    HostFile(path: path, try open(path, .readOnly))
+  }
+
+  func writer(_ path: String, mode: UInt16) throws -> any WorldWriter {
+    HostFile(
+      path: path,
+      try open(
+        path, .readWrite, [.create, .truncate],
+        FilePermissions(rawValue: mode_t(mode & 0o777))))
+  }
+
+  private func open(
+    _ path: String, _ mode: FileDescriptor.AccessMode,
+    _ options: FileDescriptor.OpenOptions = [], _ permissions: FilePermissions? = nil
+  ) throws -> FileDescriptor {
+    do {
+      return try FileDescriptor.open(
+        FilePath(path), mode, options: options.union(.closeOnExec), permissions: permissions)
+    } catch { throw CommandFailure("\(path): \(error)") }
+  }
+
+  func makeDirectory(_ path: String, mode: UInt16) throws {
+    try Self.check(unsafe mkdir(path, mode_t(mode & 0o777)), path)
+  }
+
+  func makeLink(_ path: String, target: [UInt8]) throws {
+    let text = (target + [0]).map { CChar(bitPattern: $0) }
+    try Self.check(unsafe symlink(text, path), path)
+  }
+
+  func makeNode(_ path: String, _ facts: NodeFacts) throws {
+    // gnu_dev_makedev.
+    let (major, minor) = (UInt64(facts.device.major), UInt64(facts.device.minor))
+    let device =
+      (major & 0xfff) << 8 | (major & ~0xfff) << 32 | minor & 0xff | (minor & ~0xff) << 12
+    let mode = mode_t(facts.kind.rawValue | facts.mode & 0o777)
+    try Self.check(unsafe mknod(path, mode, dev_t(device)), path)
+  }
+
+  func makeHardLink(_ path: String, to existing: String) throws {
+    try Self.check(unsafe Glibc.link(existing, path), path)
+  }
+
+  func remove(_ path: String) throws { try Self.check(unsafe unlink(path), path) }
+
+  func apply(_ facts: NodeFacts, to path: String) throws {
+    try Self.check(unsafe lchown(path, facts.uid, facts.gid), path)
+    if facts.kind != .symbolicLink {
+      try Self.check(unsafe chmod(path, mode_t(facts.mode)), path)
+    }
+    func time(_ time: Timestamp) -> timespec {
+      timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
+    }
+    let times = [time(facts.accessTime), time(facts.modificationTime)]
+    try Self.check(unsafe utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), path)
+  }
+
+  func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws {
+    let result = unsafe csys_xattr_set(path, name, value, value.count)
+    guard result == 0 else {
+      throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-result)))")
+    }
+  }
+}
+
+private final class HostFile: WorldReader, WorldWriter {
+  private let path: String
+  private let descriptor: FileDescriptor
+
+  init(path: String, _ descriptor: FileDescriptor) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { try? descriptor.close() }
+
+  private func failure(_ error: any Error) -> CommandFailure { CommandFailure("\(path): \(error)") }
+
+  func data(from offset: UInt64) throws -> Range<UInt64>? {
+    func seek(_ offset: Int64, _ whence: Int32) throws -> Int64? {
+      let found = lseek(descriptor.rawValue, Int(offset), whence)
+      if found >= 0 { return Int64(found) }
+      if Glibc.errno == ENXIO { return nil }
+      throw failure(Errno(rawValue: Glibc.errno))
+    }
+    // SEEK_DATA and SEEK_HOLE.
+    guard let start = try seek(Int64(offset), 3), let end = try seek(start, 4) else { return nil }
+    return UInt64(start)..<UInt64(end)
+  }
+
+  func read(_ count: Int, at offset: UInt64) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var done = 0
+    do {
+      while done < count {
+        let piece = try unsafe bytes.withUnsafeMutableBytes { bytes in
+          try unsafe descriptor.read(
+            fromAbsoluteOffset: Int64(offset) + Int64(done),
+            into: UnsafeMutableRawBufferPointer(rebasing: bytes[done...]))
+        }
+        if piece == 0 { break }
+        done += piece
+      }
+    } catch { throw failure(error) }
+    bytes.removeLast(count - done)
+    return bytes
+  }
+
+  func write(_ bytes: [UInt8], at offset: UInt64) throws {
+    do { _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), bytes) } catch {
+      throw failure(error)
+    }
+  }
+
+  func finish(size: UInt64) throws {
+    guard ftruncate(descriptor.rawValue, Int(size)) == 0 else {
+      throw failure(Errno(rawValue: Glibc.errno))
+    }
+  }
+}
