@@ -140,6 +140,12 @@ extension AccessControlList {
   ///
   /// Throws EINVAL for a list that is not valid, EOPNOTSUPP for another version.
   public static func decode(linux bytes: [UInt8]) throws(FileSystemError) -> AccessControlList? {
+    let entries = try entries(linux: bytes)
+    return entries.isEmpty ? nil : try AccessControlList(entries)
+  }
+
+  /// The entries alone, which need not make a valid list.
+  public static func entries(linux bytes: [UInt8]) throws(FileSystemError) -> [Entry] {
     let span = bytes.rawBytes
     guard span.byteCount >= header, (span.byteCount - header) % longEntry == 0 else {
       throw .refused(.invalidArgument)
@@ -151,7 +157,7 @@ extension AccessControlList {
       entries.append(
         Entry(tag, span.le16(offset + 2), id: tag.isNamed ? span.le32(offset + 4) : 0))
     }
-    return entries.isEmpty ? nil : try AccessControlList(entries)
+    return entries
   }
 
   /// The form that `decode(linux:)` takes.

@@ -32,16 +32,17 @@ extension ExtendedAttributes {
   ) throws(FileSystemError) -> (change: XattrChange, mode: UInt16) {
     let kind = FileKind(mode: mode)
     guard kind != .symbolicLink else { throw .refused(.notSupported) }
-    let list = value.isEmpty ? nil : try AccessControlList.decode(linux: value)
+    let entries = value.isEmpty ? [] : try AccessControlList.entries(linux: value)
+    // The kernel asks whether the list may be there before it asks whether it is valid.
+    guard name == .accessACL || kind == .directory || entries.isEmpty else {
+      throw .refused(.permissionDenied)
+    }
+    let list = entries.isEmpty ? nil : try AccessControlList(entries)
     var mode = mode
     var stored = list
-    if name == .accessACL {
-      if let list {
-        mode = mode & ~0o777 | list.modeBits
-        if list.isEquivalentToMode { stored = nil }
-      }
-    } else if kind != .directory, list != nil {
-      throw .refused(.permissionDenied)
+    if name == .accessACL, let list {
+      mode = mode & ~0o777 | list.modeBits
+      if list.isEquivalentToMode { stored = nil }
     }
     return (try planStore(stored, name), mode)
   }
