@@ -37,7 +37,9 @@ extension BlockCache {
   private func dirtyAddresses(of owner: InodeNumber?) -> [BlockAddress] {
     var addresses: [BlockAddress] = []
     for shard in shards where shard.dirtyCount.load(ordering: .relaxed) > 0 {
-      shard.withLock { $0.collectDirty(of: owner, into: &addresses) }
+      shard.withLock { state in
+        state.dirty.collect(of: owner, from: state.slots, into: &addresses)
+      }
     }
     addresses.sort()
     return addresses

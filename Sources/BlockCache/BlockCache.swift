@@ -101,7 +101,7 @@ public final class BlockCache: Sendable {
   /// Who has dirty blocks, virtual ones included.
   public var dirtyOwners: Set<InodeNumber> {
     shards.reduce(into: []) { owners, shard in
-      shard.withLock { state in owners.formUnion(state.dirtyLists.keys) }
+      shard.withLock { state in owners.formUnion(state.dirty.owners) }
     }
   }
 

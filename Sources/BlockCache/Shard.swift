@@ -61,6 +61,6 @@ final class Shard: @unchecked Sendable {
   private func publish() {
     smallCount.store(state.small.count, ordering: .relaxed)
     mainCount.store(state.main.count, ordering: .relaxed)
-    dirtyCount.store(state.dirtyCount, ordering: .relaxed)
+    dirtyCount.store(state.dirty.count, ordering: .relaxed)
   }
 }

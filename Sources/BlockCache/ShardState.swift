@@ -15,10 +15,7 @@ struct ShardState {
   var small = List()
   var main = List()
   var ghosts: GhostQueue
-  /// Heads of the lists of blocks that are dirty or being written, by owner.
-  var dirtyLists: [InodeNumber: Int32] = [:]
-  /// Blocks that are dirty or being written.
-  var dirtyCount = 0
+  var dirty = DirtyLists()
   /// Counts blocks that came in: the clock of `touch`.
   var insertions: UInt32 = 0
   /// A second use counts as a re-use after this many insertions. Uses in quick succession (a
@@ -79,6 +76,7 @@ struct ShardState {
   }
 
   /// Notes a use.
+  @inline(__always)
   mutating func touch(_ index: Int) {
     counters.hits += 1
     if !slots[index].flags.contains(.accessed) {
@@ -90,58 +88,20 @@ struct ShardState {
     }
   }
 
-  // MARK: Dirty lists
-
   /// Into the owner's list of dirty blocks; one that is in another's moves over.
   mutating func markDirty(_ index: Int, owner: InodeNumber) {
-    if !slots[index].flags.isDisjoint(with: [.dirty, .writing]) {
-      slots[index].flags.insert(.dirty)
-      guard slots[index].owner != owner else { return }
-      unlinkDirty(index)
-    } else {
-      slots[index].flags.insert(.dirty)
-      dirtyCount += 1
+    if slots[index].flags.isDisjoint(with: [.dirty, .writing]) {
+      dirty.link(index, owner, &slots)
+    } else if slots[index].owner != owner {
+      dirty.unlink(index, &slots)
+      dirty.link(index, owner, &slots)
     }
-    slots[index].owner = owner
-    let head = dirtyLists[owner] ?? -1
-    slots[index].dirtyPrevious = -1
-    slots[index].dirtyNext = head
-    if head >= 0 { slots[Int(head)].dirtyPrevious = Int32(index) }
-    dirtyLists[owner] = Int32(index)
+    slots[index].flags.insert(.dirty)
   }
 
   /// Out of the list: the device has the bytes, or nobody wants them.
   mutating func markClean(_ index: Int) {
     slots[index].flags.subtract([.dirty, .writing])
-    dirtyCount -= 1
-    unlinkDirty(index)
-  }
-
-  private mutating func unlinkDirty(_ index: Int) {
-    let (previous, next) = (slots[index].dirtyPrevious, slots[index].dirtyNext)
-    if next >= 0 { slots[Int(next)].dirtyPrevious = previous }
-    if previous >= 0 {
-      slots[Int(previous)].dirtyNext = next
-    } else {
-      dirtyLists[slots[index].owner] = next >= 0 ? next : nil
-    }
-  }
-
-  /// The addresses of the owner's blocks (nil: everybody's) that are dirty or being written and
-  /// have a home on the device.
-  func collectDirty(of owner: InodeNumber?, into addresses: inout [BlockAddress]) {
-    func collect(_ head: Int32) {
-      var index = head
-      while index >= 0 {
-        let slot = slots[Int(index)]
-        if !slot.address.isVirtual { addresses.append(slot.address) }
-        index = slot.dirtyNext
-      }
-    }
-    if let owner {
-      if let head = dirtyLists[owner] { collect(head) }
-    } else {
-      for head in dirtyLists.values { collect(head) }
-    }
+    dirty.unlink(index, &slots)
   }
 }

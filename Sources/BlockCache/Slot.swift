@@ -48,6 +48,7 @@ struct Slot {
   // Links, -1 for none: of the eviction queue or the list of free slots; of the owner's dirty list.
   var previous: Int32 = -1
   var next: Int32 = -1
+  var dirtyList: Int32 = -1
   var dirtyPrevious: Int32 = -1
   var dirtyNext: Int32 = -1
 
