@@ -90,17 +90,23 @@ public final class Journal: @unchecked Sendable {
   /// Returns when `transaction` and all before it are durable; by default everything so far.
   ///
   /// A failure to write aborts the journal: what is on the device is unknown from then on.
-  public func commit(through transaction: TransactionID? = nil) throws(FileSystemError) {
+  ///
+  /// Returns whether there was anything to do: the device has been flushed then.
+  @discardableResult
+  public func commit(
+    through transaction: TransactionID? = nil
+  ) throws(FileSystemError) -> Bool {
     let target = transaction ?? runningTransaction
-    try commitLock.withLock { () throws(FileSystemError) in
+    return try commitLock.withLock { () throws(FileSystemError) -> Bool in
       if let failure = abortReason { throw failure }
-      guard lock.withLock({ lastCommitted < target && !running.isEmpty }) else { return }
+      guard lock.withLock({ lastCommitted < target && !running.isEmpty }) else { return false }
       do throws(FileSystemError) {
         try commitRunning()
       } catch {
         abort(error)
         throw error
       }
+      return true
     }
   }
 

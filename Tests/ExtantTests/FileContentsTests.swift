@@ -107,6 +107,21 @@ import Testing
     }
   }
 
+  @Test func anUnlinkedFileStillOpenAtCloseIsGoneAfterwards() throws {
+    let image = try EngineImage()
+    var free: UInt64 = 0
+    var open: File?
+    try image.use { fs in
+      free = fs.statistics().freeBlocks
+      let file = try fs.create("/a")
+      try file.writeAll(pattern(50_000), at: 0)
+      try fs.unlink(try FileName("a"), in: .root)
+      open = file
+    }
+    open?.close()
+    try image.use { fs in #expect(fs.statistics().freeBlocks == free) }
+  }
+
   @Test func aFreshGigabyteIsEightExtents() throws {
     let image = try EngineImage(size: "2G")
     let chunk = pattern(1 << 20)

@@ -144,7 +144,6 @@ extension FileSystem {
   func writeEverything() throws(FileSystemError) {
     try writeBackAll()
     try cache.flushAll()
-    try journal.commit()
-    try device.flush()
+    if try !journal.commit() { try device.flush() }
   }
 }

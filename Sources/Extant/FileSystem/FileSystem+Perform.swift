@@ -28,17 +28,25 @@ extension FileSystem {
       throw .refused(.readOnlyFileSystem)
     }
     let operation = Operation(fileSystem: self, handle: handle, reserved: reserved)
-    defer {
-      blocks.release(operation.reserved)
-      handle.end()
-    }
+    let result: R
     do throws(FileSystemError) {
-      return try body(operation)
+      defer {
+        blocks.release(operation.reserved)
+        handle.end()
+      }
+      result = try body(operation)
     } catch {
       if handle.hasChanges { journal.abort(error) }
       throw error
     }
+    // The operation is done whatever becomes of the commit, which aborts when it fails.
+    if journal.runningBlockCount > largestTransaction { _ = try? journal.commit() }
+    return result
   }
+
+  /// Blocks of metadata in a transaction before it is committed at once: they cannot leave the
+  /// cache until then.
+  private var largestTransaction: Int { max(64, options.cacheByteLimit / blockSize / 4) }
 
   /// Reserves blocks. A full disk is asked again after everything that could free some was done:
   /// delayed blocks allocated (their worst case is dropped) and freed blocks committed.

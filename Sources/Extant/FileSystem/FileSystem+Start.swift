@@ -92,7 +92,7 @@ extension FileSystem {
     guard journal.abortReason == nil else { return }
     // A write error stays with its file, and is told to the next fsync.
     try? writeBackAll()
-    try? journal.commit()
+    _ = try? journal.commit()
   }
 
   /// Marks the filesystem as not cleanly unmounted until `markClean`: there is no journal that

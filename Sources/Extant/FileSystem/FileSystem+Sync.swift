@@ -9,7 +9,7 @@ extension FileSystem {
     guard readOnlyReason == nil else { return }
     try writeBack(node)
     let change = nodes.lastChange(of: node)
-    if change > 0 { try journal.commit(through: TransactionID(change)) }
+    if change > 0, try journal.commit(through: TransactionID(change)) { return }
     try device.flush()
   }
 

@@ -178,6 +178,8 @@ public final class FileSystem: @unchecked Sendable {
     if readOnlyReason == nil {
       do throws(FileSystemError) {
         if let reason = journal.abortReason { throw reason }
+        // References that are left now will never be given back.
+        for node in orphans.withLock({ $0.nodes.values.map { $0 } }) { deleteUnreferenced(node) }
         try writeEverything()
         try markClean()
       } catch { failure = error }
