@@ -75,7 +75,8 @@ final class BlockAllocator: Sendable {
     state = Guarded(
       State(
         superblock: superblock, table: groups, reader: reader, groups: blockGroups,
-        freeCount: groups.totals.freeBlocks, rootReservedCount: superblock.reservedBlockCount,
+        freeCount: groups.totals.freeBlocks,
+        rootReservedCount: min(superblock.reservedBlockCount, superblock.blockCount),
         loadedLimit: max(loadedGroupLimit, 16)))
   }
 

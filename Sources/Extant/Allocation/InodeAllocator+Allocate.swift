@@ -14,9 +14,10 @@ extension InodeAllocator.State {
     isDirectory: Bool, parent: InodeNumber, _ handle: any MetadataHandle
   ) throws(FileSystemError) -> InodeNumber {
     var failure = FileSystemError.refused(.noSpace)
-    // First without what was freed a moment ago, then with it.
-    for mayReuse in [false, true] {
-      for group in groupsInOrder(isDirectory: isDirectory, parent: parent) {
+    let first = bestGroup(isDirectory: isDirectory, parent: parent)
+    // Most often the flexible group at hand serves. What was freed a moment ago comes last.
+    for (isNear, mayReuse) in [(true, false), (false, false), (false, true)] {
+      for group in groupsInOrder(from: first, isNear: isNear) {
         guard groups[group].fault == nil else { continue }
         do throws(FileSystemError) {
           try load(group)

@@ -16,29 +16,26 @@ extension InodeAllocator.State {
     var debt = 0
   }
 
-  /// Every group with free inodes, the best first.
-  mutating func groupsInOrder(isDirectory: Bool, parent: InodeNumber) -> [Int] {
+  private var groupsPerFlex: Int { min(1 << Int(superblock.logGroupsPerFlex), groups.count) }
+
+  /// The group where a new child of `parent` should go.
+  mutating func bestGroup(isDirectory: Bool, parent: InodeNumber) -> Int {
     let home = superblock.group(of: parent).map { Int($0.rawValue) } ?? 0
-    let perFlex = min(1 << Int(superblock.logGroupsPerFlex), groups.count)
-    let first: Int
-    if !isDirectory {
-      first = home
-    } else if parent == .root {
-      first = spread(perFlex) ?? home
-    } else {
-      first = near(home, perFlex) ?? home
-    }
-    let flexStart = first - first % perFlex
-    let flex = flexStart..<min(flexStart + perFlex, groups.count)
+    guard isDirectory else { return home }
+    return (parent == .root ? spread(groupsPerFlex) : near(home, groupsPerFlex)) ?? home
+  }
+
+  /// The groups with free inodes in the order they are tried: `first`, the rest of its flexible
+  /// group and, unless `isNear`, all others behind it, round the end.
+  func groupsInOrder(from first: Int, isNear: Bool) -> [Int] {
+    let start = first - first % groupsPerFlex
+    let flex = start..<min(start + groupsPerFlex, groups.count)
     return table.withDescriptors { descriptors in
-      var order: [Int] = []
-      // One good group is the usual case: the rest is listed only when the flex group is full.
-      for group in [first] + flex.filter({ $0 != first }) where descriptors[group].freeInodes > 0 {
-        order.append(group)
-      }
-      for step in 0..<groups.count where order.count < 2 || step < flex.count {
+      var order = ([first] + flex.filter { $0 != first }).filter { descriptors[$0].freeInodes > 0 }
+      guard !isNear else { return order }
+      for step in 0..<(groups.count - flex.count) {
         let group = (flex.upperBound + step) % groups.count
-        if !flex.contains(group), descriptors[group].freeInodes > 0 { order.append(group) }
+        if descriptors[group].freeInodes > 0 { order.append(group) }
       }
       return order
     }

@@ -100,7 +100,7 @@ final class InodeAllocator: Sendable {
 
   /// Allocates an inode for a new child of `parent`.
   ///
-  /// Files go near their parent, directories as Orlov's rule has it (`groupsInOrder`). The
+  /// Files go near their parent, directories as Orlov's rule has it (`bestGroup`). The
   /// inode's place in the table is zeros in the transaction afterwards, whatever was there.
   /// Reserved inodes are never given out.
   ///
