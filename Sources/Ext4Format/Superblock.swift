@@ -13,7 +13,7 @@ public struct Superblock: Sendable, Equatable {
   public static let byteOffset: UInt64 = 1024
   public static let magic: UInt16 = 0xEF53
 
-  /// The structure as on disk, but for its checksum, which `encode` computes.
+  /// The structure as on disk, with 0 for a checksum, which `encode` computes.
   package var raw: [UInt8]
 
   // MARK: Geometry
@@ -49,7 +49,7 @@ public struct Superblock: Sendable, Equatable {
     guard bytes.le16(SuperblockField.magic) == Self.magic else {
       throw Self.broken("the magic number 0xEF53 is missing")
     }
-    let raw = bytes.array(0..<Self.byteCount)
+    var raw = bytes.array(0..<Self.byteCount)
     let revision = bytes.le32(SuperblockField.revision)
     guard revision <= 1 else {
       throw .unsupported(Unsupported("revision \(revision)", "only revisions 0 and 1 are known"))
@@ -67,6 +67,7 @@ public struct Superblock: Sendable, Equatable {
         let computed = Self.checksum(of: bytes)
         guard stored == computed else { throw Self.broken(checksumRule(stored, computed)) }
       }
+      raw.withMutableBytes { $0.setLE32(0, at: SuperblockField.checksum) }
     }
     let geometry = try Geometry(bytes, incompat: incompat, readOnlyCompat: readOnlyCompat)
     self.raw = raw

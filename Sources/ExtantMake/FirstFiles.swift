@@ -262,14 +262,15 @@ struct FirstFiles {
     let runs = try allocate(count, from: UInt64(superblock.firstDataBlock))
     let inode = try mapped(number, mode: 0o100600, links: 1, runs)
     inodes.append((number, inode))
-    let superblock = self.superblock
+    let seed =
+      superblock.hasMetadataChecksums
+      ? inode.checksumSeed(number: number, superblock: superblock) : nil
+    let empty = OrphanFileBlock(inodes: [])
     for address in runs.joined() {
       addBlock(address) { bytes in
-        NewOrphanBlock.fill(
-          &bytes, address: BlockAddress(address), number: number, inode: inode,
-          superblock: superblock)
+        empty.encode(into: &bytes, at: BlockAddress(address), checksumSeed: seed)
       }
     }
-    self.superblock.setOrphanFile(number)
+    superblock.setOrphanFile(number)
   }
 }

@@ -1,0 +1,89 @@
+import ExtantBase
+import TestSupport
+import Testing
+
+@testable import Ext4Format
+
+/// An image file read as bytes, structure by structure.
+struct RawImage {
+  let file: OpenFile
+  let superblockBytes: [UInt8]
+  let superblock: Superblock
+
+  init(_ path: String) throws {
+    file = try OpenFile(path)
+    let bytes = try file.read(Superblock.byteCount, at: Int64(Superblock.byteOffset))
+    superblockBytes = bytes
+    superblock = try Superblock(bytes.rawBytes)
+  }
+
+  func block(_ address: BlockAddress) throws -> [UInt8] {
+    let size = superblock.blockSize
+    return try file.read(size, at: Int64(address.rawValue) * Int64(size))
+  }
+
+  var groups: [GroupIndex] { (0..<superblock.groupCount).map { GroupIndex($0) } }
+
+  func descriptorBytes(_ group: GroupIndex) throws -> [UInt8] {
+    let block = try block(superblock.descriptorBlock(for: group))
+    let start = superblock.descriptorOffset(for: group)
+    return Array(block[start..<start + superblock.descriptorSize])
+  }
+
+  func descriptor(_ group: GroupIndex) throws -> GroupDescriptor {
+    let bytes = try descriptorBytes(group)
+    return try GroupDescriptor(bytes.rawBytes, group: group, superblock: superblock)
+  }
+
+  func inodeBytes(_ number: InodeNumber) throws -> [UInt8] {
+    let group = superblock.group(of: number) ?? GroupIndex(0)
+    let place = try superblock.inodeLocation(number, descriptor: descriptor(group))
+    let block = try block(place.block)
+    return Array(block[place.offset..<place.offset + superblock.inodeSize])
+  }
+
+  func inode(_ number: InodeNumber) throws -> Inode {
+    let bytes = try inodeBytes(number)
+    return try Inode(bytes.rawBytes, number: number, superblock: superblock)
+  }
+}
+
+/// What mke2fs can make, and we must read.
+struct Kind: CustomTestStringConvertible, Sendable {
+  var blockSize: Int
+  var options: [String]
+
+  init(_ blockSize: Int, _ features: String = "", _ others: [String] = []) {
+    self.blockSize = blockSize
+    options = others + (features.isEmpty ? [] : ["-O", features])
+  }
+
+  var testDescription: String { "\(blockSize) " + options.joined(separator: " ") }
+
+  static let all = [
+    Kind(1024), Kind(2048), Kind(4096), Kind(4096, "^64bit"), Kind(1024, "^metadata_csum"),
+    Kind(1024, "^metadata_csum,uninit_bg"), Kind(4096, "^64bit,^metadata_csum,uninit_bg"),
+    Kind(4096, "metadata_csum_seed"), Kind(1024, "orphan_file"), Kind(4096, "^64bit,orphan_file"),
+    Kind(1024, "", ["-I", "128"]), Kind(4096, "", ["-I", "1024"]), Kind(1024, "^flex_bg"),
+    Kind(1024, "^resize_inode,sparse_super2,^sparse_super"),
+    Kind(1024, "^sparse_super,^resize_inode"),
+    Kind(4096, "", ["-L", "a label", "-m", "1", "-e", "panic", "-E", "stride=4,stripe_width=16"]),
+  ]
+
+  func make(in directory: TemporaryDirectory, size: String = "70M") throws -> Image {
+    try Image.make(
+      at: directory("image"), size: size, blockSize: blockSize,
+      options: options.filter { !$0.contains("stride") && $0 != "-E" },
+      extended: options.first { $0.contains("stride") } ?? "")
+  }
+}
+
+/// The text of the rule that `body` finds broken; nil where it finds none.
+func brokenRule(_ body: () throws -> Void) throws -> String? {
+  do {
+    try body()
+    return nil
+  } catch FileSystemError.corrupt(let corruption) {
+    return corruption.rule
+  }
+}
