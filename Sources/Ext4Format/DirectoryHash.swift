@@ -95,46 +95,52 @@ extension DirectoryHash {
   /// Up to `count` words of four bytes, the first of a word highest. What is left of them is
   /// filled with the name's remaining length (from `first` on) in every byte, which the first
   /// bytes of a partial word shift upwards.
-  private func words(_ name: [UInt8], from first: Int, count: Int) -> [UInt32] {
+  private func words(_ name: [UInt8], from first: Int, count: Int) -> SIMD8<UInt32> {
     let rest = UInt32(name.count - first)
     var padding = rest | rest << 8
     padding |= padding << 16
-    var words = [UInt32](repeating: padding, count: count)
-    for (position, byte) in name[first...].prefix(count * 4).enumerated() {
-      words[position / 4] = words[position / 4] << 8 &+ number(byte)
+    var words = SIMD8(repeating: padding)
+    for position in 0..<min(name.count - first, count * 4) {
+      let word = position / 4
+      words[word] = words[word] << 8 &+ number(name[first + position])
     }
     return words
   }
 
   /// MD4's three rounds (RFC 1320, 3.4) over half as many words: eight steps each.
-  private func halfMD4(_ state: inout SIMD4<UInt32>, _ input: [UInt32]) {
+  private func halfMD4(_ state: inout SIMD4<UInt32>, _ input: SIMD8<UInt32>) {
     var a = state[0]
     var b = state[1]
     var c = state[2]
     var d = state[3]
 
-    func round(
-      _ order: [Int], _ shifts: [UInt32], _ constant: UInt32,
-      _ mix: (UInt32, UInt32, UInt32) -> UInt32
-    ) {
-      for (step, word) in order.enumerated() {
-        let sum = a &+ mix(b, c, d) &+ input[word] &+ constant
-        let shift = shifts[step % 4]
-        (a, b, c, d) = (d, sum << shift | sum >> (32 - shift), b, c)
-      }
+    func step(_ mixed: UInt32, _ word: UInt32, _ shift: UInt32) {
+      let sum = a &+ mixed &+ word
+      (a, b, c, d) = (d, sum << shift | sum >> (32 - shift), b, c)
     }
 
-    round([0, 1, 2, 3, 4, 5, 6, 7], [3, 7, 11, 19], 0) { x, y, z in (x & y) | (~x & z) }
-    round([1, 3, 5, 7, 0, 2, 4, 6], [3, 5, 9, 13], 0x5a82_7999) { x, y, z in
-      (x & y) | (x & z) | (y & z)
+    // The words' order and the shifts of each round.
+    let second = SIMD8(1, 3, 5, 7, 0, 2, 4, 6)
+    let third = SIMD8(3, 7, 2, 6, 1, 5, 0, 4)
+    let shifts: (SIMD4<UInt32>, SIMD4<UInt32>, SIMD4<UInt32>) = (
+      SIMD4(3, 7, 11, 19), SIMD4(3, 5, 9, 13), SIMD4(3, 9, 11, 15)
+    )
+    for index in 0..<8 {
+      step((b & c) | (~b & d), input[index], shifts.0[index & 3])
     }
-    round([3, 7, 2, 6, 1, 5, 0, 4], [3, 9, 11, 15], 0x6ed9_eba1) { x, y, z in x ^ y ^ z }
+    for index in 0..<8 {
+      let word = input[second[index]] &+ 0x5a82_7999
+      step((b & c) | (b & d) | (c & d), word, shifts.1[index & 3])
+    }
+    for index in 0..<8 {
+      step(b ^ c ^ d, input[third[index]] &+ 0x6ed9_eba1, shifts.2[index & 3])
+    }
     state = state &+ SIMD4(a, b, c, d)
   }
 
   /// Sixteen cycles of the Tiny Encryption Algorithm (Wheeler and Needham, 1994): the words are
   /// the key, the state's first half the message.
-  private func tea(_ state: inout SIMD4<UInt32>, _ key: [UInt32]) {
+  private func tea(_ state: inout SIMD4<UInt32>, _ key: SIMD8<UInt32>) {
     var left = state[0]
     var right = state[1]
     var sum: UInt32 = 0

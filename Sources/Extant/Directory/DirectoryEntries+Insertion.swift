@@ -19,8 +19,6 @@ struct DirectoryInsertion {
   /// How many new blocks the insertion takes at most; the caller reserves them.
   let newBlockCount: Int
   fileprivate let place: Place
-
-  fileprivate var length: Int { DirectoryEntryRecord.length(nameLength: name.count) }
 }
 
 // MARK: - Planning
@@ -56,8 +54,7 @@ extension DirectoryEntries {
     guard images.count >= 2, images[0].name == [0x2e], images[1].name == [0x2e, 0x2e] else {
       throw format.corrupt("does not begin with \".\" and \"..\"", at: block.address)
     }
-    let insertion = DirectoryInsertion(name: name, newBlockCount: 2, place: .convert(block))
-    return insertion
+    return DirectoryInsertion(name: name, newBlockCount: 2, place: .convert(block))
   }
 
   private func planInTree(_ name: [UInt8]) throws(FileSystemError) -> DirectoryInsertion {
@@ -65,7 +62,8 @@ extension DirectoryEntries {
     let leaf = try readLeaf(path)
     try refuseDuplicate(name, in: leaf)
     var newBlockCount = 0
-    if try !fits(name, inLeaf: leaf) {
+    let length = DirectoryEntryRecord.length(nameLength: name.count)
+    if try !hasRoom(for: name, in: leaf), try !fitsPacked(length, inLeaf: leaf) {
       guard let count = path.newBlockCountOfSplit else { throw .refused(.noSpace) }
       newBlockCount = count
     }
@@ -86,14 +84,13 @@ extension DirectoryEntries {
     try format.room(for: name.count, in: block.buffer.bytes, block: block.address) != nil
   }
 
-  /// Whether a leaf takes the name without a split, if need be by closing its gaps. (The order of
-  /// a linear directory's entries is what its readers' positions rest on: it is never packed.)
-  private func fits(
-    _ name: [UInt8], inLeaf leaf: DirectoryBlock
+  /// Whether a leaf takes an entry of `length` bytes when its gaps are closed. (The order of a
+  /// linear directory's entries is what its readers' positions rest on: it is never packed.)
+  private func fitsPacked(
+    _ length: Int, inLeaf leaf: DirectoryBlock
   ) throws(FileSystemError) -> Bool {
-    if try hasRoom(for: name, in: leaf) { return true }
     let used = try format.usedByteCount(leaf.buffer.bytes, block: leaf.address)
-    return used + DirectoryEntryRecord.length(nameLength: name.count) <= format.entriesEnd
+    return used + length <= format.entriesEnd
   }
 }
 
@@ -121,44 +118,47 @@ extension DirectoryEntries {
       name: insertion.name)
     switch insertion.place {
     case .block(let block):
-      try insert(image, intoRoomOf: block, handle)
+      guard try insert(image, intoRoomOf: block, handle) else {
+        throw format.corrupt("lost the room it had", at: block.address)
+      }
     case .append:
       let block = try storage.append(handle)
       handle.modify(block.address, block.buffer)
       pack([image], into: block)
     case .convert(let block):
+      // A removal in the same operation may have made room; the plan's checks still hold.
+      guard try !insert(image, intoRoomOf: block, handle) else { return }
       try convertAndInsert(image, block, handle)
     case .leaf(let path, let leaf):
-      if try fits(image.name, inLeaf: leaf) {
-        try insert(image, intoLeaf: leaf, handle)
-      } else {
-        try splitAndInsert(image, path, leaf, handle)
-      }
+      guard try !insert(image, intoLeaf: leaf, handle) else { return }
+      try splitAndInsert(image, path, leaf, handle)
     }
   }
 
+  /// False, and nothing changed, when the block has no room in one piece.
   private func insert(
     _ image: DirectoryEntryImage, intoRoomOf block: DirectoryBlock, _ handle: any MetadataHandle
-  ) throws(FileSystemError) {
+  ) throws(FileSystemError) -> Bool {
     let room = try format.room(
       for: image.name.count, in: block.buffer.bytes, block: block.address)
-    guard let room else { throw format.corrupt("lost the room it had", at: block.address) }
+    guard let room else { return false }
     handle.modify(block.address, block.buffer)
     var bytes = block.buffer.mutableBytes
     format.insert(&bytes, into: room, image)
     format.seal(&bytes)
+    return true
   }
 
+  /// False, and nothing changed, when the leaf has no room, not even with its gaps closed.
   private func insert(
     _ image: DirectoryEntryImage, intoLeaf leaf: DirectoryBlock, _ handle: any MetadataHandle
-  ) throws(FileSystemError) {
-    if try hasRoom(for: image.name, in: leaf) {
-      try insert(image, intoRoomOf: leaf, handle)
-    } else {
-      let images = try format.images(leaf.buffer.bytes, block: leaf.address)
-      handle.modify(leaf.address, leaf.buffer)
-      pack(images + [image], into: leaf)
-    }
+  ) throws(FileSystemError) -> Bool {
+    if try insert(image, intoRoomOf: leaf, handle) { return true }
+    guard try fitsPacked(image.length, inLeaf: leaf) else { return false }
+    let images = try format.images(leaf.buffer.bytes, block: leaf.address)
+    handle.modify(leaf.address, leaf.buffer)
+    pack(images + [image], into: leaf)
+    return true
   }
 
   private func pack(_ images: [DirectoryEntryImage], into block: DirectoryBlock) {
@@ -176,10 +176,6 @@ extension DirectoryEntries {
   private func convertAndInsert(
     _ image: DirectoryEntryImage, _ first: DirectoryBlock, _ handle: any MetadataHandle
   ) throws(FileSystemError) {
-    // A removal in the same operation may have made room; the plan's checks still hold.
-    if try hasRoom(for: image.name, in: first) {
-      return try insert(image, intoRoomOf: first, handle)
-    }
     let images = try format.images(first.buffer.bytes, block: first.address)
     let leaf = try storage.append(handle)
     try storage.setIndexFlag(handle)
@@ -193,12 +189,9 @@ extension DirectoryEntries {
       leaf: UInt32(truncatingIfNeeded: leaf.logical.rawValue))
     format.sealHashTree(&bytes, root)
 
-    if try fits(image.name, inLeaf: leaf) {
-      try insert(image, intoLeaf: leaf, handle)
-    } else {
-      let frame = HashTreePath.Frame(block: first, node: root, position: 0)
-      try splitAndInsert(image, HashTreePath(frames: [frame]), leaf, handle)
-    }
+    guard try !insert(image, intoLeaf: leaf, handle) else { return }
+    let frame = HashTreePath.Frame(block: first, node: root, position: 0)
+    try splitAndInsert(image, HashTreePath(frames: [frame]), leaf, handle)
   }
 
   /// Moves the upper half of a leaf's hashes to a new leaf and inserts into the half where the
