@@ -56,7 +56,9 @@ extension ExtentMap {
     var splits = max(0, insertedEntries)
     if case .node(let node) = top, node.level == 0 {
       if node.count + splits <= capacities.root { return 0 }
-      if node.count + splits <= capacities.leaf { return node.home == nil ? 1 : 0 }
+      // A block of a leaf that fits the root is given back at the next encode.
+      let keepsHome = node.home != nil && node.count > capacities.root
+      if node.count + splits <= capacities.leaf { return keepsHome ? 0 : 1 }
     }
     // A level splits once for each node that is full already, then once in half a node's capacity;
     // and never more often than the level below gains elements.

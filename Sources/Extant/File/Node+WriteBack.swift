@@ -80,24 +80,33 @@ extension FileSystem {
 
   // MARK: Tree nodes
 
-  /// Blocks to reserve, beyond what the node has, before `newEntries` entries and `newDelayed`
-  /// delayed blocks come into its map. Called under `node.state`.
+  /// Blocks to reserve before `newEntries` entries and `newDelayed` delayed blocks come into the
+  /// node's map. Called under `node.state`.
+  ///
+  /// What the node has reserved already is not counted on: until the entries come, write-back may
+  /// use it or give it back. `settleNodes` returns what turns out to be too much.
   func nodesNeeded(_ node: Node, newEntries: Int, newDelayed: UInt64 = 0) -> UInt64 {
     guard let map = node.map else { return 0 }
     let entries = UInt64(newEntries) + map.delayedBlockCount + newDelayed
-    let needed = UInt64(
+    return UInt64(
       map.nodesWithoutHome + map.worstCaseNewNodes(insertedEntries: Int(clamping: entries)))
-    return needed > node.reservedNodes ? needed - node.reservedNodes : 0
   }
 
   /// Makes the node's reservation for tree nodes fit its map as it is now, taking from or giving
   /// to `available`. Returns what is then available. Called under `node.state`.
+  ///
+  /// Between an operation's reservation and its end a commit may have moved the tree's last leaf
+  /// into the inode and freed its block, which the same leaf needs again when it grows. Such a
+  /// block, that nobody could foresee, is reserved here.
   func settleNodes(_ node: Node, available: UInt64) -> UInt64 {
     guard let map = node.map else { return available }
     let delayed = Int(clamping: map.delayedBlockCount)
     let needed = UInt64(
       map.nodesWithoutHome + (delayed > 0 ? map.worstCaseNewNodes(insertedEntries: delayed) : 0))
-    let total = available + node.reservedNodes
+    var total = available + node.reservedNodes
+    if needed > total, (try? blocks.reserve(needed - total, privileged: true)) != nil {
+      total = needed
+    }
     node.reservedNodes = min(needed, total)
     return total - node.reservedNodes
   }
