@@ -16,6 +16,8 @@ struct DirectoryImageTests {
     var count = 3000
     /// `s_def_hash_version` for debugfs.
     var hash = "half_md4"
+    /// What mke2fs sets on machines whose `char` has no sign.
+    var isUnsigned = false
 
     var testDescription: String { "\(blockSize) \(options.joined(separator: " ")) \(hash)" }
   }
@@ -24,6 +26,7 @@ struct DirectoryImageTests {
     Recipe(blockSize: 1024, count: 9000), Recipe(blockSize: 4096),
     Recipe(blockSize: 1024, options: ["-O", "^metadata_csum"], hash: "tea"),
     Recipe(blockSize: 2048, options: ["-O", "^64bit,metadata_csum_seed"], hash: "legacy"),
+    Recipe(blockSize: 1024, count: 1000, isUnsigned: true),
     Recipe(blockSize: 4096, options: ["-O", "^dir_index"], count: 500),
     Recipe(blockSize: 1024, options: ["-O", "^filetype,uninit_bg,^metadata_csum"], count: 1000),
   ]
@@ -36,6 +39,9 @@ struct DirectoryImageTests {
     if recipe.hash != "half_md4" {
       try Program.succeed(
         ["debugfs", "-w", "-R", "ssv def_hash_version \(recipe.hash)", image.path])
+    }
+    if recipe.isUnsigned {
+      try Program.succeed(["debugfs", "-w", "-R", "ssv flags 2", image.path])
     }
     let names = (0..<recipe.count).map { number in
       "\(number)-" + String(repeating: "n\u{e9}", count: random.below(20))
@@ -74,6 +80,31 @@ struct DirectoryImageTests {
       #expect(try System.status(mount.point + "/d/" + name).inode == UInt64(inode))
     }
     try mount.unmount()
+  }
+
+  @Test(arguments: [1024, 4096]) func orphanFilesOfMke2fsAreReadAndWrittenAlike(
+    _ blockSize: Int
+  ) throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "16M", blockSize: blockSize, options: ["-O", "orphan_file"])
+    let raw = try RawImage(image.path)
+    let number = try #require(raw.superblock.orphanFileInode)
+    let inode = try raw.inode(number).inode
+    let seed = inode.checksumSeed(number: number, superblock: raw.superblock)
+    let addresses = try raw.blocks(of: number, inode)
+    #expect(addresses.count > 0)
+    for address in addresses {
+      let buffer = try raw.block(address)
+      let block = try OrphanFileBlock(
+        buffer.bytes, at: address, orphanFile: number, inodeCount: raw.superblock.inodeCount,
+        checksumSeed: seed)
+      #expect(block.inodes.allSatisfy { $0 == 0 })
+      let copy = BlockBuffer(byteCount: blockSize)
+      var bytes = copy.mutableBytes
+      block.encode(into: &bytes, at: address, checksumSeed: seed)
+      #expect(bytes.array(0..<blockSize) == buffer.bytes.array())
+    }
   }
 
   private func expect(
