@@ -24,25 +24,22 @@ public func crc32c(_ seed: UInt32, _ bytes: [UInt8]) -> UInt32 { crc32c(seed, by
 
 /// The CRC of `value`'s four bytes, least significant first.
 public func crc32c(_ seed: UInt32, littleEndian value: UInt32) -> UInt32 {
-  var crc = seed
-  for shift: UInt32 in [0, 8, 16, 24] {
-    crc = crc32c(crc, byte: UInt8(truncatingIfNeeded: value >> shift))
-  }
-  return crc
+  crc32c(seed, word: UInt64(value).littleEndian, count: 4)
 }
 
-/// The CRC of `count` zero bytes: how a checksum steps over its own field.
+/// The CRC of `count` zero bytes, at most 8: how a checksum steps over its own field.
 public func crc32c(_ seed: UInt32, zeros count: Int) -> UInt32 {
-  var crc = seed
-  for _ in 0..<count { crc = crc32c(crc, byte: 0) }
-  return crc
+  precondition(count <= 8)
+  return crc32c(seed, word: 0, count: count)
 }
 
-private func crc32c(_ seed: UInt32, byte: UInt8) -> UInt32 {
-  // The reflected Castagnoli polynomial, bit by bit: only ever a handful of bytes.
-  var crc = seed ^ UInt32(byte)
-  for _ in 0..<8 { crc = (crc >> 1) ^ (crc & 1 == 1 ? 0x82f6_3b78 : 0) }
-  return crc
+/// The CRC of the first `count` bytes of `word` as they lie in memory.
+private func crc32c(_ seed: UInt32, word: UInt64, count: Int) -> UInt32 {
+  var word = word
+  return unsafe withUnsafeMutableBytes(of: &word) { buffer in
+    guard let base = buffer.baseAddress else { return seed }
+    return unsafe crc32_iscsi(base.assumingMemoryBound(to: UInt8.self), Int32(count), seed)
+  }
 }
 
 /// CRC-16 with the reflected polynomial 0xA001: what `uninit_bg` (gdt_csum) guards group

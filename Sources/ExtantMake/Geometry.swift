@@ -30,12 +30,10 @@ struct Geometry {
   init(_ options: MakeOptions, deviceByteCount: UInt64) throws(FileSystemError) {
     features = try FeatureChoice(options.features).features
 
-    var byteCount = deviceByteCount
-    if let blockCount = options.blockCount, let blockSize = options.blockSize {
-      let (bytes, overflow) = blockCount.multipliedReportingOverflow(by: UInt64(blockSize))
-      guard !overflow else { throw wrong("\(blockCount) blocks", "the device is smaller") }
-      byteCount = bytes
+    if let wanted = options.byteCount, wanted > deviceByteCount {
+      throw wrong("a size of \(wanted) bytes", "the device has only \(deviceByteCount)")
     }
+    let byteCount = options.byteCount ?? deviceByteCount
     let usage = UsageType(byteCount: byteCount)
     blockSize = options.blockSize ?? usage.blockSize
     guard [1024, 2048, 4096].contains(blockSize) else {
@@ -50,20 +48,12 @@ struct Geometry {
       throw wrong("\(options.reservedPercentage) percent reserved", "it is 0 to 50 percent")
     }
 
-    let deviceBlocks = deviceByteCount / UInt64(blockSize)
-    if let blockCount = options.blockCount {
-      guard blockCount <= deviceBlocks else {
-        throw wrong("\(blockCount) blocks", "the device has only \(deviceBlocks)")
-      }
-      self.blockCount = blockCount
-    } else {
-      // Whole pages, so that the kernel can cache the last block.
-      let blocksPerPage = UInt64(4096 / blockSize)
-      blockCount = deviceBlocks / blocksPerPage * blocksPerPage
-    }
+    // A whole device is taken in whole pages, so that the kernel can cache its last block.
+    let blocksPerPage = options.byteCount == nil ? UInt64(4096 / blockSize) : 1
+    blockCount = byteCount / UInt64(blockSize) / blocksPerPage * blocksPerPage
     firstDataBlock = blockSize == 1024 ? 1 : 0
     guard blockCount > UInt64(firstDataBlock) else {
-      throw wrong("a device of \(deviceByteCount) bytes", "it is too small for a filesystem")
+      throw wrong("a size of \(byteCount) bytes", "it is too small for a filesystem")
     }
     if blockCount > UInt64(UInt32.max) {
       guard features.incompat.contains(.is64Bit) else {

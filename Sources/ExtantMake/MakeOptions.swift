@@ -5,8 +5,8 @@ import ExtantBase
 public struct MakeOptions: Sendable {
   /// In bytes: 1,024, 2,048 or 4,096.
   public var blockSize: Int?
-  /// In blocks; nil takes the whole device, in multiples of 4 KiB.
-  public var blockCount: UInt64?
+  /// How much of the device's start to take, in bytes; nil takes all of it, in multiples of 4 KiB.
+  public var byteCount: UInt64?
   /// In bytes: 128 to the block size, a power of two.
   public var inodeSize: Int?
   /// How many inodes; rounded up so that each group has as many, in whole blocks.

@@ -55,14 +55,15 @@ struct MakeFileSystemTests {
   }
 
   @Test("a smaller filesystem than its device is made on request")
-  func blockCount() throws {
+  func part() throws {
     let made = try superblock(64 << 20) {
       $0.blockSize = 1024
-      $0.blockCount = 20_001
+      $0.byteCount = 20_001 * 1024 + 5
     }
     #expect(made.blockCount == 20_001)
-    #expect(try refusal(8 << 20) { $0.blockCount = 1 << 40 } != nil)
-    #expect(try refusal(8 << 20) { $0.blockCount = .max } != nil)
+    #expect(try refusal(8 << 20) { $0.byteCount = 9 << 20 }?.contains("9437184") == true)
+    #expect(try refusal(8 << 20) { $0.byteCount = .max } != nil)
+    #expect(try refusal(8 << 20) { $0.byteCount = 0 } != nil)
   }
 
   @Test("two filesystems differ in UUID and hash seed")

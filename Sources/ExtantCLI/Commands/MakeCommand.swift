@@ -65,7 +65,7 @@ struct MakeCommand: ParsableCommand {
       options.uuid = bytes
     }
     let byteCount = try size.map(byteCount)
-    if let byteCount { options.blockCount = try blocks(byteCount) }
+    options.byteCount = byteCount
 
     let device = try FileDevice(path: image, access: .readWrite, create: byteCount)
     defer { try? device.close() }
@@ -94,12 +94,6 @@ struct MakeCommand: ParsableCommand {
       throw ValidationError("'\(text)' is no size: a number of blocks, or bytes as 64M or 2G")
     }
     return UInt64(size.bytes)
-  }
-
-  /// Nil where the block size is not chosen yet: then the filesystem takes the whole file.
-  private func blocks(_ bytes: UInt64) throws -> UInt64? {
-    guard let blockSize, blockSize > 0 else { return nil }
-    return bytes / UInt64(blockSize)
   }
 }
 
