@@ -17,6 +17,8 @@ final class MemoryDirectory: DirectoryStorage {
   /// Blocks that the current operation may append.
   var reserved = 0
   var operationCount = 0
+  /// Lets everything pass, as a cache does with a block that it verified in another role.
+  var skipsVerifying = false
 
   static let inode = InodeNumber(12)
   static let firstAddress: UInt64 = 1000
@@ -43,7 +45,9 @@ final class MemoryDirectory: DirectoryStorage {
     let address = BlockAddress(Self.firstAddress + logical.rawValue)
     let buffer = blocks[Int(logical.rawValue)]
     // Again and again, unlike the engine: what we write must always pass.
-    if blocks.count < 100 || operationCount % 11 == 0 { try verify(buffer.bytes, address) }
+    if !skipsVerifying, blocks.count < 100 || operationCount % 11 == 0 {
+      try verify(buffer.bytes, address)
+    }
     return DirectoryBlock(logical: logical, address: address, buffer: buffer)
   }
 
