@@ -55,7 +55,7 @@ extension ExtentMap {
   public func worstCaseNewNodes(insertedEntries: Int) -> Int {
     var splits = max(0, insertedEntries)
     if case .node(let node) = top, node.level == 0 {
-      if node.count + splits <= capacities.root { return 0 }
+      if node.count + splits <= min(capacities.root, capacities.leaf) { return 0 }
       // A block of a leaf that fits the root is given back at the next encode.
       let keepsHome = node.home != nil && node.count > capacities.root
       if node.count + splits <= capacities.leaf { return keepsHome ? 0 : 1 }

@@ -12,7 +12,7 @@ import Testing
   /// EXTANT_LONG in the environment asks for the larger universes.
   static let isLong = unsafe getenv("EXTANT_LONG") != nil
 
-  static let tiny = ExtentCapacities(root: 2, leaf: 2, index: 2)
+  static let tiny = ExtentCapacities(root: 2, leaf: 2, index: 2, depth: 20)
   static let small = ExtentCapacities(root: 2, leaf: 3, index: 3)
 
   /// How the blocks of a layout lie on the device.

@@ -72,17 +72,19 @@ enum Change: Hashable, CustomStringConvertible {
       var piece = try map.extract(logical(range))
       let blocks = model.mapped(in: range)
       after.remove(range)
-      if (0..<range.count).allSatisfy({ after[position + $0] == nil }) {
-        do {
-          try map.splice(&piece, at: LogicalBlock(UInt64(position)))
-        } catch {
-          try map.splice(&piece, at: LogicalBlock(UInt64(range.lowerBound)))
-          throw error
-        }
+      let isHole = (0..<range.count).allSatisfy { after[position + $0] == nil }
+      do {
+        let target = isHole ? position : range.lowerBound
+        try map.splice(&piece, at: LogicalBlock(UInt64(target)))
+      } catch {
+        // The piece is still in hand; put it back. Only one load fails.
+        try map.splice(&piece, at: LogicalBlock(UInt64(range.lowerBound)))
+        throw error
+      }
+      if isHole {
         after.extend(to: position + range.count)
         for (old, block) in blocks { after.blocks[old - range.lowerBound + position] = block }
       } else {
-        try map.splice(&piece, at: LogicalBlock(UInt64(range.lowerBound)))
         after = model
       }
     }

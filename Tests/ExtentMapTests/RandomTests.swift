@@ -60,12 +60,15 @@ import Testing
       let disk = FakeDisk()
       var map = try disk.open(capacities)
       var model = Model()
+      // What was done since the map was last found right, for a failure's message.
+      var history: [String] = []
       for step in 0..<400 {
         let target = 40 + 60 * (round % 4)
         var change = Self.change(blocks: max(model.end, 20), &generator)
         if model.end > target, case .insertGap(let position, _) = change {
           change = .collapse(position..<position + 3)
         }
+        history.append("\(step) \(change)")
         let place = Comment(rawValue: "seed \(seed), round \(round), step \(step), \(change)")
         if !change.isAllowed(on: model) { continue }
         if Int.random(in: 0..<6, using: &generator) == 0 {
@@ -82,13 +85,16 @@ import Testing
           model = attempt
         } catch let error as FileSystemError {
           #expect(error == FakeDisk.failure, place)
+          history.append("failed")
         }
         disk.failingLoad = nil
         if map._checkInvariants() == nil, Int.random(in: 0..<4, using: &generator) != 0 {
           // Mostly leave unloaded what is unloaded.
         } else if let wrong = try difference(map, model) {
-          Issue.record("\(wrong) at \(place)")
+          Issue.record("\(wrong) at \(place), after \(history)")
           return
+        } else {
+          history = []
         }
         switch Int.random(in: 0..<10, using: &generator) {
         case 0...2:
@@ -97,21 +103,27 @@ import Testing
               Bool.random(using: &generator)
               ? .allocate : .write(Int.random(in: 0..<3, using: &generator))
             _ = try? disk.store(map, relocateShifted: true, fault: fault)
+            history.append("store \(fault)")
           }
           var wrong = try disk.store(map, relocateShifted: Bool.random(using: &generator))
           wrong = wrong ?? diskDifference(disk, model, capacities)
+          history.append("store")
           if let wrong {
-            Issue.record("\(wrong) at \(place)")
+            Issue.record("\(wrong) at \(place), after \(history)")
             return
           }
           if map.delayedBlockCount == 0, Bool.random(using: &generator) {
             if Bool.random(using: &generator) {
               map = try disk.open(capacities)
+              history.append("open")
             } else {
+              history.append("unload")
               map.unloadCleanNodes()
             }
           }
-        case 3: try Self.settle(map, &model)
+        case 3:
+          try Self.settle(map, &model)
+          history.append("settle")
         default: break
         }
       }
