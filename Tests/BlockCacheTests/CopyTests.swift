@@ -2,6 +2,7 @@ import BlockCache
 import BlockIO
 import ExtantBase
 import Testing
+import Threading
 
 @Suite struct CopyTests {
   @Test func whatIsPutIsReadBackAndReachesTheDeviceOnlyByFlush() throws {
@@ -115,7 +116,7 @@ import Testing
     let f = CacheFixture(limit: 512)
     try f.setOnDevice(40, f.block(3, count: 20))
     f.cache.prefetch(BlockAddress(40), count: 20)
-    while f.cache.statistics.blocksRead < 20 {}
+    while f.cache.statistics.blocksRead < 20 { Clock.sleep(nanoseconds: 200_000) }
     #expect(try f.copyOut(BlockAddress(40), count: 20 * 1024) == f.block(3, count: 20))
     #expect(f.cache.statistics.misses == 0)
   }

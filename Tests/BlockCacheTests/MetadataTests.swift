@@ -3,6 +3,7 @@ import BlockIO
 import ExtantBase
 import Synchronization
 import Testing
+import Threading
 
 @Suite struct MetadataTests {
   @Test func aBlockIsVerifiedOnceAndStaysOneObject() throws {
@@ -30,7 +31,7 @@ import Testing
   @Test func aPrefetchedBlockIsVerifiedBeforeItIsHandedOut() throws {
     let f = CacheFixture()
     f.cache.prefetch(BlockAddress(30), count: 1)
-    while f.cache.statistics.blocksRead < 1 {}
+    while f.cache.statistics.blocksRead < 1 { Clock.sleep(nanoseconds: 200_000) }
     var verified = 0
     _ = try f.cache.block(at: BlockAddress(30)) { _ throws(FileSystemError) in verified += 1 }
     #expect(verified == 1)
