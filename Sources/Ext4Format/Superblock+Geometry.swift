@@ -119,6 +119,12 @@ extension Superblock {
           throw broken("the descriptor size is \(descriptorSize), not 64 to 1024 with 64bit")
         }
       }
+      let descriptorsPerBlock = UInt64(blockSize / descriptorSize)
+      let tableEnd = 1 + (groups + descriptorsPerBlock - 1) / descriptorsPerBlock
+      guard
+        incompat.contains(.metaBg)
+          || tableEnd <= min(UInt64(blocksPerGroup), blockCount - UInt64(firstDataBlock))
+      else { throw broken("the descriptors of \(groups) groups do not fit the first group") }
       let reservedDescriptorBlocks = Int(bytes.le16(SuperblockField.reservedDescriptorBlocks))
       guard reservedDescriptorBlocks <= blockSize / 4 else {
         throw broken("\(reservedDescriptorBlocks) reserved GDT blocks are more than a block maps")

@@ -31,6 +31,10 @@ extension Superblock {
     guard !features.readOnlyCompat.contains(.bigalloc) else {
       throw .unsupported(Unsupported("bigalloc", "allocation in clusters is not built"))
     }
+    guard features.incompat.contains(.extents) else {
+      throw .unsupported(
+        Unsupported("an image without extent", "files mapped by block pointers cannot be read"))
+    }
     guard creatorOS != 1 else {
       throw .unsupported(Unsupported("Hurd", "inodes made by the Hurd have another layout"))
     }

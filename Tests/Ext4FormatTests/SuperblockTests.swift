@@ -157,6 +157,13 @@ struct SuperblockTests {
       bytes[Field.revision] = 2
       _ = try Superblock(bytes.rawBytes)
     }
+    #expect(
+      try rule {
+        $0.setLE32(8, at: Field.blocksPerGroup)
+        $0.setLE32(8, at: Field.inodesPerGroup)
+        $0.setLE32((71_680 - 1 + 7) / 8 * 8, at: Field.inodesCount)
+        $0.setLE32(0, at: Field.freeInodesCount)
+      }.contains("do not fit the first group"))
     #expect(throws: FileSystemError.self) { try Superblock([1, 2, 3].rawBytes) }
     #expect(throws: FileSystemError.self) { try raw.superblock.checkDeviceSize((70 << 20) - 1) }
     try raw.superblock.checkDeviceSize(70 << 20)
@@ -221,6 +228,7 @@ struct SuperblockTests {
     }
     #expect(try level { $0.incompat.insert(.init(rawValue: 1 << 19)) } == "refused: FEATURE_I19")
     #expect(try level { $0.readOnlyCompat.insert(.bigalloc) } == "refused: bigalloc")
+    #expect(try level { $0.incompat.remove(.extents) } == "refused: an image without extent")
     for name in ["btree_dir", "quota", "project", "verity", "read-only", "shared_blocks"] {
       let feature = try #require(ReadOnlyCompatFeatures(name: name))
       let told = try level { $0.readOnlyCompat.insert(feature) }

@@ -63,7 +63,7 @@ struct Recipe: CustomStringConvertible, Sendable {
   func makeByMke2fs(at path: String) throws -> Bool {
     let device = try FileDevice(path: path, access: .readWrite, create: byteCount)
     try device.close()
-    let seed = "hash_seed=30313233-3435-3637-3839-3a3b3c3d3e3f"
+    let seed = "lazy_journal_init=1,hash_seed=30313233-3435-3637-3839-3a3b3c3d3e3f"
     let result = try Program.run(
       ["mke2fs", "-q", "-F", "-t", "ext4", "-U", "e47a0000-0000-4000-8000-00000000e4e4"]
         + ["-E", seed] + arguments + [path],
