@@ -98,6 +98,10 @@ public final class BlockCache: Sendable {
   /// itself acts only when memory is short.
   public var dirtyLimit: Int { capacity / 2 * blockSize }
 
+  /// The most bytes that one copy should bring: so much that several writers find room at once,
+  /// even where every byte stays until it has a home.
+  public var copyLimit: Int { max(1, capacity / 8) * blockSize }
+
   /// Who has dirty blocks, virtual ones included.
   public var dirtyOwners: Set<InodeNumber> {
     shards.reduce(into: []) { owners, shard in

@@ -22,7 +22,7 @@ extension FileSystem {
     if offset > node.size { try clearTail(of: node) }
 
     var done = 0
-    var step = Self.stepByteCount
+    var step = min(Self.stepByteCount, cache.copyLimit)
     while done < count {
       let position = offset + UInt64(done)
       // Steps end at block boundaries, so that only the first and last block are partial.
@@ -105,26 +105,34 @@ extension FileSystem {
           try writeSegment(node, at: block, limit: blocks.upperBound)
         }
         let segmentEnd = min(end, (block.rawValue + segment.count) * blockSize64)
+        if segment.change != nil { segments.append(segment) }
         let outcome = try cache.copyIn(
           bytes.extracting(Int(position - offset)..<Int(segmentEnd - offset)),
           to: segment.address, byteOffset: Int(position % blockSize64), owner: node.number,
           content: segment.content)
         switch outcome {
-        case .done:
-          if segment.change != nil { segments.append(segment) }
-          position = segmentEnd
+        case .done: position = segmentEnd
         case .moved: break
-        case .full: try relieveCache(of: node)
+        case .full:
+          // Write-back cannot give homes to what the map does not know: it makes room, too.
+          discardDelayed(segments)
+          segments = []
+          position = offset
+          try relieveCache(of: node)
         }
       }
     } catch {
-      // No map entry leads to these: nobody else would ever drop them.
-      for segment in segments where segment.change == .delayed {
-        cache.discard(segment.address, count: segment.count)
-      }
+      discardDelayed(segments)
       throw error
     }
     return segments
+  }
+
+  /// Drops blocks that no map entry leads to: nobody else ever would.
+  private func discardDelayed(_ segments: [WriteSegment]) {
+    for segment in segments where segment.change == .delayed {
+      cache.discard(segment.address, count: segment.count)
+    }
   }
 
   /// Reserves what writing `blocks` may need: a block for each hole, and tree nodes.
