@@ -49,6 +49,7 @@ extension BlockAllocator.State {
 
   /// Makes blocks available that are free, loaded and in nobody's reach.
   mutating func restore(_ run: BlockAllocator.Run) {
+    longestKnown = .max
     for (group, bits) in pieces(of: run) where groups[group].fault == nil {
       groups[group].restore(bits)
     }

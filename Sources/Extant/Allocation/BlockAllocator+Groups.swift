@@ -136,7 +136,7 @@ extension BlockAllocator.State {
 
   /// Unloads groups that nothing needs, a quarter of the limit at once.
   private mutating func makeRoom() {
-    guard loadedCount >= loadedLimit else { return }
+    guard loadedCount >= nextRoom else { return }
     let idle = groups.indices.filter { index in
       // Anything pending or in a window makes the counts differ.
       groups[index].isLoaded && groups[index].buffer == nil
@@ -149,5 +149,6 @@ extension BlockAllocator.State {
       groups[index].unload()
       loadedCount -= 1
     }
+    nextRoom = max(loadedLimit, loadedCount + loadedLimit / 4)
   }
 }

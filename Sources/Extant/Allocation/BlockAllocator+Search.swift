@@ -22,6 +22,8 @@ extension BlockAllocator.State {
   /// than the longest; failing that, the longest. Nil when nothing is available.
   mutating func find(near goal: UInt64, need: UInt64, least: UInt64) -> BlockAllocator.Run? {
     let goal = clamp(goal)
+    let need = min(need, max(longestKnown, 1))
+    let least = min(least, need)
     let atGoal = availableRun(from: goal, upTo: need)
     if atGoal.count == need { return atGoal }
 
@@ -55,6 +57,8 @@ extension BlockAllocator.State {
     let need: UInt64
     /// The longest run so far, the first of them.
     var best = BlockAllocator.Run(start: 0, count: 0)
+    /// Whether no group that might matter was left out.
+    var isComplete = true
     /// The run that ends the last group looked at.
     var carry = BlockAllocator.Run(start: 0, count: 0)
 
@@ -107,6 +111,7 @@ extension BlockAllocator.State {
         let isDull = UInt64(free) * 2 < min(need, UInt64(groups[group].count))
         if !isThorough, isDull || (reads == 0 && pass.best.count >= least) {
           pass.carry.count = 0
+          pass.isComplete = false
           continue
         }
         reads = max(reads - 1, 0)
@@ -118,6 +123,7 @@ extension BlockAllocator.State {
       visit(group, from: from, &pass)
       if pass.isDone { break }
     }
+    if pass.isComplete, !pass.isDone { longestKnown = pass.best.count }
     return pass.best
   }
 

@@ -54,11 +54,15 @@ final class BlockAllocator: Sendable {
     /// Free blocks in groups out of use.
     var lostCount: UInt64 = 0
     var windows: [InodeNumber: Run] = [:]
+    /// No available run is longer: what a search of everything found, until blocks come back.
+    var longestKnown = UInt64.max
     /// Counts looks at groups; `operationStart` is where the running operation began.
     var clock: UInt64 = 0
     var operationStart: UInt64 = 0
     var loadedCount = 0
     let loadedLimit: Int
+    /// Where room is looked for next: above the limit when little could be unloaded.
+    var nextRoom: Int
   }
 
   /// - Parameter loadedGroupLimit: how many groups' bits are kept in memory while nothing needs
@@ -77,7 +81,7 @@ final class BlockAllocator: Sendable {
         superblock: superblock, table: groups, reader: reader, groups: blockGroups,
         freeCount: groups.totals.freeBlocks,
         rootReservedCount: min(superblock.reservedBlockCount, superblock.blockCount),
-        loadedLimit: max(loadedGroupLimit, 16)))
+        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
   }
 
   // MARK: Counts, in blocks

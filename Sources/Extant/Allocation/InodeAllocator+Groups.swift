@@ -108,7 +108,7 @@ extension InodeAllocator.State {
 
   /// Unloads groups that nothing needs, a quarter of the limit at once.
   private mutating func makeRoom() {
-    guard loadedCount >= loadedLimit else { return }
+    guard loadedCount >= nextRoom else { return }
     let idle = groups.indices.filter { groups[$0].used != nil && groups[$0].bitmap == nil }
     for index in idle.sorted(by: { groups[$0].lastUse < groups[$1].lastUse })
       .prefix(loadedLimit / 4)
@@ -116,5 +116,6 @@ extension InodeAllocator.State {
       groups[index].used = nil
       loadedCount -= 1
     }
+    nextRoom = max(loadedLimit, loadedCount + loadedLimit / 4)
   }
 }

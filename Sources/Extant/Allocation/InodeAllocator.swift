@@ -40,6 +40,8 @@ final class InodeAllocator: Sendable {
     var clock: UInt64 = 0
     var loadedCount = 0
     let loadedLimit: Int
+    /// Where room is looked for next: above the limit when little could be unloaded.
+    var nextRoom: Int
     /// Where the search for a top-level directory's group starts, so that ties go round.
     var rotor = 0
   }
@@ -56,7 +58,7 @@ final class InodeAllocator: Sendable {
       State(
         superblock: superblock, table: groups, reader: reader,
         groups: Array(repeating: InodeGroup(), count: groups.count),
-        loadedLimit: max(loadedGroupLimit, 16)))
+        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
   }
 
   /// All free inodes, those of groups out of use included.
