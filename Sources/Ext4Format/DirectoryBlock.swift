@@ -143,24 +143,46 @@ extension DirectoryBlockFormat {
   }
 
   /// The used entry called `name`, nil when the block has none.
+  ///
+  /// The walk that every operation on names spends its time in: an entry is checked as far as the
+  /// walk needs it, and wholly when it is the one.
   public func find(
     _ name: [UInt8], in bytes: RawSpan, from start: Int = 0, block: BlockAddress? = nil
   ) throws(FileSystemError) -> DirectoryEntryRecord? {
+    let wanted = name.rawBytes
+    let end = entriesEnd
     var offset = start
-    while offset < entriesEnd {
-      let record = try record(bytes, at: offset, end: entriesEnd, block: block)
-      if record.isUsed, record.nameLength == name.count,
-        Self.equal(bytes, at: offset + DirectoryEntryRecord.headSize, name)
-      {
-        return record
+    while offset < end {
+      guard end - offset >= Self.minimumRecordLength, end <= bytes.byteCount else {
+        return try record(bytes, at: offset, end: end, block: block)
       }
-      offset = record.end
+      // Inode, length, name's length and kind at once.
+      let head = bytes.le64(offset)
+      let length = decodeRecordLength(UInt16(truncatingIfNeeded: head >> 32))
+      guard length >= Self.minimumRecordLength, length & 3 == 0, length <= end - offset else {
+        return try record(bytes, at: offset, end: end, block: block)
+      }
+      if Int(head >> 48 & 0xff) == wanted.byteCount, UInt32(truncatingIfNeeded: head) != 0,
+        length >= DirectoryEntryRecord.headSize + wanted.byteCount,
+        Self.equal(bytes, at: offset + DirectoryEntryRecord.headSize, wanted)
+      {
+        return try record(bytes, at: offset, end: end, block: block)
+      }
+      offset += length
     }
     return nil
   }
 
-  private static func equal(_ bytes: RawSpan, at start: Int, _ name: [UInt8]) -> Bool {
-    for index in name.indices where bytes.u8(start &+ index) != name[index] { return false }
+  private static func equal(_ bytes: RawSpan, at start: Int, _ name: RawSpan) -> Bool {
+    var index = 0
+    while index + 8 <= name.byteCount {
+      if bytes.le64(start + index) != name.le64(index) { return false }
+      index += 8
+    }
+    while index < name.byteCount {
+      if bytes.u8(start + index) != name.u8(index) { return false }
+      index += 1
+    }
     return true
   }
 }
