@@ -84,6 +84,9 @@ let package = Package(
     .executableTarget(
       name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],
       path: "Tests/Torture", swiftSettings: strict),
+    .executableTarget(
+      name: "cuts-bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
+      path: "Tests/CutsBench", swiftSettings: strict),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
