@@ -91,7 +91,8 @@ struct Geometry {
     guard ratio >= 1024, ratio <= 64 << 20 else {
       throw wrong("\(ratio) bytes for each inode", "it is 1024 to 67108864 bytes")
     }
-    return min(byteCount / ratio, UInt64(UInt32.max))
+    // A device smaller than the ratio gets one for each 4 KiB, as with mke2fs.
+    return min(byteCount / (byteCount < ratio ? 4096 : ratio), UInt64(UInt32.max))
   }
 
   /// Finds groups that hold `inodes`, dropping a rest at the end too small to be a group.

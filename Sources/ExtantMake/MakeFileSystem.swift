@@ -87,7 +87,9 @@ struct NewFileSystem {
         descriptors[index].unusedInodes = superblock.inodesPerGroup - usedInodes
         if usedInodes == 0 { flags.insert(.inodeUninit) }
         // The last group may be short, which its bitmap has to say.
-        if !files.isTouched[index], index != descriptors.count - 1 { flags.insert(.blockUninit) }
+        if !files.isTouched[index], usedInodes == 0, index != descriptors.count - 1 {
+          flags.insert(.blockUninit)
+        }
       }
       descriptors[index].flags = flags
       freeBlocks += UInt64(descriptors[index].freeBlocks)
