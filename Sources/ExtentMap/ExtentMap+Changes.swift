@@ -133,7 +133,7 @@ extension ExtentMap {
       let (index, reached) = node.find(position - 1, from: start)
       node.isChanged = true
       if index < node.count - 1 {
-        node.steps[index] = UInt32(Int(node.steps[index]) + distance)
+        node.steps.add(distance, at: index)
         if node.level == 0 { node.isDirty = true }
       }
       if node.level == 0 { return }
@@ -155,7 +155,7 @@ extension ExtentMap {
         continue
       }
       guard index > 0, reached == position else { return }
-      let before = Part(node.entries[index - 1], at: reached - Int(node.steps[index - 1]))
+      let before = Part(node.entries[index - 1], at: reached - node.steps[index - 1])
       let behind = Part(node.entries[index], at: reached)
       if before.isContinued(by: behind), before.length < before.limit {
         var removed: [ExtentRun] = []

@@ -23,7 +23,7 @@ extension ExtentMap {
       {
         return run
       }
-      reached += Int(node.steps[index])
+      reached += node.steps[index]
       index += 1
     }
     return nil

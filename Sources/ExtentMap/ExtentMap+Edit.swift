@@ -30,7 +30,8 @@ extension ExtentMap {
   func growTop(_ node: Node, _ sibling: (node: Node, start: Int)) {
     let parent = makeHomelessNode(level: node.level + 1)
     parent.children = [.node(node), .node(sibling.node)]
-    parent.steps = [UInt32(sibling.start - leadingGap), 0]
+    parent.steps.append(sibling.start - leadingGap)
+    parent.steps.append(0)
     // A node that lived in the inode must be written somewhere now.
     if node.home == nil { node.markDirty() }
     top = .node(parent)
@@ -78,8 +79,8 @@ extension ExtentMap {
     if moved != 0 {
       // The node's own first key changes: it was edited, not merely moved as a whole.
       if index == 0 { node.isDirty = true }
-      if index > 0 { node.steps[index - 1] = UInt32(Int(node.steps[index - 1]) + moved) }
-      if !isLastChild { node.steps[index] = UInt32(Int(node.steps[index]) - moved) }
+      if index > 0 { node.steps.add(moved, at: index - 1) }
+      if !isLastChild { node.steps.add(-moved, at: index) }
     }
     if edit.isShrunk { result.isShrunk = mergeChildren(of: node, around: index) }
     return result
@@ -129,17 +130,17 @@ extension ExtentMap {
     _ elements: [(start: Int, child: Child)], isLast: Bool
   ) -> Edit {
     let first = range.lowerBound
-    let before = first > 0 ? rangeStart - Int(node.steps[first - 1]) : nil
-    var steps: [UInt32] = []
+    let before = first > 0 ? rangeStart - node.steps[first - 1] : nil
+    var steps: [Int] = []
     for index in elements.indices {
       let following = index + 1 < elements.count ? elements[index + 1].start : next
-      steps.append(following.map { UInt32($0 - elements[index].start) } ?? 0)
+      steps.append(following.map { $0 - elements[index].start } ?? 0)
     }
     let isShrunk = elements.count < range.count
-    node.steps.replaceSubrange(range, with: steps)
-    node.children.replaceSubrange(range, with: elements.map(\.child))
     let firstNow = elements.first?.start ?? next
-    if let before { node.steps[first - 1] = firstNow.map { UInt32($0 - before) } ?? 0 }
+    let stepBefore = before.flatMap { before in firstNow.map { $0 - before } } ?? 0
+    node.steps.replace(range, with: steps, before: stepBefore)
+    node.children.replaceSubrange(range, with: elements.map(\.child))
     node.markDirty()
 
     var edit = Edit(start: first > 0 ? start : firstNow ?? start)
@@ -173,10 +174,9 @@ extension ExtentMap {
     else { return false }
     let capacity = capacities.of(level: left.level)
     guard left.count + right.count <= capacity - capacity / 4 else { return false }
-    merge(right, into: left, distance: Int(node.steps[index]))
-    node.steps[index] =
-      index + 1 < node.count - 1 ? node.steps[index] + node.steps[index + 1] : 0
-    node.steps.remove(at: index + 1)
+    merge(right, into: left, distance: node.steps[index])
+    let step = index + 1 < node.count - 1 ? node.steps[index] + node.steps[index + 1] : 0
+    node.steps.replace(index + 1..<index + 2, with: [], before: step)
     node.children.remove(at: index + 1)
     node.markDirty()
     return true
@@ -189,7 +189,7 @@ extension ExtentMap {
     guard index < node.count - 1, case .node(let neighbour) = node.children[other],
       neighbour.count <= capacities.of(level: neighbour.level) / 8
     else { return nil }
-    return try? child(index, of: node, start: 0, bound: Int(node.steps[index]))
+    return try? child(index, of: node, start: 0, bound: node.steps[index])
   }
 
   /// Moves all of `right`, which starts `distance` behind the start of `left`, into `left`.

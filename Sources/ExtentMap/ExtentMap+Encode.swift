@@ -157,7 +157,7 @@ extension ExtentMap {
         if key < 0 { key = entryKey }
         count += 1
       }
-      reached += Int(node.steps[index])
+      reached += node.steps[index]
     }
     return (key, count, isChanged)
   }
@@ -202,7 +202,7 @@ extension ExtentMap {
         if node.entries[index].state != .delayed {
           runs.append(Self.run(node.entries[index], at: reached))
         }
-        reached += Int(node.steps[index])
+        reached += node.steps[index]
       }
       return .leaf(runs)
     }
@@ -217,7 +217,7 @@ extension ExtentMap {
           entries.append(ExtentIndex(key: Self.block(child.nextKey), address: address))
         }
       }
-      reached += Int(node.steps[index])
+      reached += node.steps[index]
     }
     return .index(entries)
   }

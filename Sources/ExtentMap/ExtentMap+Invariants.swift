@@ -12,6 +12,7 @@ extension ExtentMap {
       if node.home == nil { homeless += 1 }
       let elements = node.level == 0 ? node.entries.count : node.children.count
       guard node.steps.count == elements else { return "\(place): steps and elements disagree" }
+      guard node.steps.isConsistent else { return "\(place): marks and steps disagree" }
       guard node.count <= capacities.of(level: node.level) else { return "\(place): too full" }
       guard node.count > 0 || (isTop && node.level == 0) else { return "\(place): empty" }
       // One that was loaded so stays so until the next change.
@@ -25,7 +26,7 @@ extension ExtentMap {
       if let last = node.steps.last, last != 0 { return "\(place): last step is \(last)" }
       var reached = start
       for index in 0..<node.count {
-        let next = index < node.count - 1 ? reached + Int(node.steps[index]) : bound
+        let next = index < node.count - 1 ? reached + node.steps[index] : bound
         guard next > reached else { return "\(place): element \(index) has no room" }
         if node.level == 0 {
           let entry = node.entries[index]

@@ -70,10 +70,10 @@ extension ExtentMap {
       (first, firstStart) = leaf.find(lower, from: start)
       if firstStart + Int(leaf.entries[first].length) <= lower {
         beforeStart = firstStart
-        firstStart += Int(leaf.steps[first])
+        firstStart += leaf.steps[first]
         first += 1
       } else if first > 0 {
-        beforeStart = firstStart - Int(leaf.steps[first - 1])
+        beforeStart = firstStart - leaf.steps[first - 1]
       }
     }
     var behind = first
@@ -98,7 +98,7 @@ extension ExtentMap {
           start: upper, length: part.end - upper,
           address: part.address &+ UInt64(upper - part.start), state: part.state)
       }
-      behindStart += Int(leaf.steps[behind])
+      behindStart += leaf.steps[behind]
       behind += 1
     }
     if first == behind, put == nil { return .unchanged(start) }
@@ -111,14 +111,14 @@ extension ExtentMap {
           head = before
           first -= 1
           firstStart = beforeStart
-          if first > 0 { beforeStart -= Int(leaf.steps[first - 1]) }
+          if first > 0 { beforeStart -= leaf.steps[first - 1] }
         }
       }
       if tail == nil, behind < count, behindStart == upper {
         let next = Part(leaf.entries[behind], at: behindStart)
         if put.isContinued(by: next) {
           tail = next
-          behindStart += Int(leaf.steps[behind])
+          behindStart += leaf.steps[behind]
           behind += 1
         }
       }
@@ -151,18 +151,18 @@ extension ExtentMap {
     if partCount > replaced {
       let more = partCount - replaced
       leaf.entries.insert(contentsOf: repeatElement(.empty, count: more), at: behind)
-      leaf.steps.insert(contentsOf: repeatElement(0, count: more), at: behind)
     } else if partCount < replaced {
       leaf.entries.removeSubrange(first + partCount..<behind)
-      leaf.steps.removeSubrange(first + partCount..<behind)
     }
+    var steps = InlineArray<3, Int>(repeating: 0)
     for index in 0..<partCount {
       leaf.entries[first + index] = parts[index].entry
       let following = index + 1 < partCount ? parts[index + 1].start : next
-      leaf.steps[first + index] = following.map { UInt32($0 - parts[index].start) } ?? 0
+      steps[index] = following.map { $0 - parts[index].start } ?? 0
     }
     let firstNow = partCount > 0 ? parts[0].start : next
-    if first > 0 { leaf.steps[first - 1] = firstNow.map { UInt32($0 - beforeStart) } ?? 0 }
+    leaf.steps.replace(
+      first..<behind, with: steps, count: partCount, before: firstNow.map { $0 - beforeStart } ?? 0)
     leaf.markDirty()
 
     var edit = Edit(start: first > 0 ? start : firstNow ?? start)
@@ -180,6 +180,8 @@ extension ExtentMap {
   func split(_ node: Node, _ start: Int, at index: Int) -> (node: Node, start: Int) {
     let siblingStart = start + node.offset(of: index)
     homelessCount += 1
-    return (node.splitOff(from: index), siblingStart)
+    return (
+      node.splitOff(from: index, capacity: capacities.of(level: node.level)), siblingStart
+    )
   }
 }

@@ -8,7 +8,7 @@ extension ExtentMap {
     func corrupt(_ rule: String) -> FileSystemError {
       .corrupt(Corruption("extent node", block: address, rule))
     }
-    let node = Node(level: level)
+    let node = Node(level: level, capacity: capacity)
     var start = 0
     var reached: UInt64 = 0
     var previous: UInt64 = 0
@@ -20,7 +20,7 @@ extension ExtentMap {
       if node.count == 0 {
         start = Int(position)
       } else {
-        node.steps[node.count - 1] = UInt32(position - previous)
+        node.steps.add(Int(position - previous), at: node.count - 1)
       }
       node.steps.append(0)
       previous = position
@@ -28,7 +28,6 @@ extension ExtentMap {
     guard (1...capacity).contains(contents.count) else {
       throw corrupt("\(contents.count) entries are at least 1 and at most \(capacity)")
     }
-    node.steps.reserveCapacity(contents.count)
     switch contents {
     case .leaf(let runs):
       guard level == 0 else { throw corrupt("a node of depth \(level) is an index") }
@@ -108,7 +107,7 @@ extension ExtentMap {
 
   /// Where the element behind `index` starts, in a node that `bound` ends.
   func bound(after index: Int, start: Int, of node: Node, bound: Int) -> Int {
-    index < node.count - 1 ? start + Int(node.steps[index]) : bound
+    index < node.count - 1 ? start + node.steps[index] : bound
   }
 
   /// Loads every node that an edit of `lower ..< upper` may touch.
@@ -150,7 +149,7 @@ extension ExtentMap {
           unload(child, reached)
         }
       }
-      reached += Int(node.steps[index])
+      reached += node.steps[index]
     }
   }
 }

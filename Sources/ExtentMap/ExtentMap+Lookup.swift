@@ -52,7 +52,7 @@ extension ExtentMap {
     if position < end { return .extent(Self.run(entry, at: place.start)) }
     let next =
       place.index < place.leaf.count - 1
-      ? place.start + Int(place.leaf.steps[place.index]) : place.next ?? Int.max
+      ? place.start + place.leaf.steps[place.index] : place.next ?? Int.max
     return .hole(Self.block(end)..<Self.block(next))
   }
 
@@ -64,7 +64,7 @@ extension ExtentMap {
       let entry = place.leaf.entries[place.index]
       if position < place.start + Int(entry.length) { return Self.run(entry, at: place.start) }
       if place.index < place.leaf.count - 1 {
-        let following = place.start + Int(place.leaf.steps[place.index])
+        let following = place.start + place.leaf.steps[place.index]
         return Self.run(place.leaf.entries[place.index + 1], at: following)
       }
       guard let next = place.next else { return nil }
@@ -90,7 +90,7 @@ extension ExtentMap {
           guard try body(Self.run(entry, at: start)) else { return }
         }
         if index == place.leaf.count - 1 { break }
-        start += Int(place.leaf.steps[index])
+        start += place.leaf.steps[index]
         index += 1
       }
       guard start < upper, let next = place.next else { return }

@@ -122,12 +122,16 @@ extension ExtentMap {
       node.isChanged = node.isChanged || child.isChanged
     }
     let hasMore = index < node.count - 1
-    let nextStart = hasMore ? reached + Int(node.steps[index]) : nil
+    let nextStart = hasMore ? reached + node.steps[index] : nil
     guard hasMore || split != nil || splitEntry != nil else {
       return (Subtree(node: node, start: start), nil)
     }
     homelessCount += 1
-    let right = hasMore ? node.splitOff(from: index + 1) : Node(level: node.level)
+    let capacity = capacities.of(level: node.level)
+    let right = 
+      hasMore
+      ? node.splitOff(from: index + 1, capacity: capacity)
+      : Node(level: node.level, capacity: capacity)
     let rightStart: Int
     if let splitEntry {
       right.entries.insert(splitEntry, at: 0)
@@ -138,7 +142,7 @@ extension ExtentMap {
     } else {
       return (Subtree(node: node, start: start), Subtree(node: right, start: nextStart ?? position))
     }
-    right.steps.insert(nextStart.map { UInt32($0 - rightStart) } ?? 0, at: 0)
+    right.steps.replace(0..<0, with: [nextStart.map { $0 - rightStart } ?? 0], before: 0)
     return (Subtree(node: node, start: start), Subtree(node: right, start: rightStart))
   }
 
@@ -176,7 +180,7 @@ extension ExtentMap {
     while node.level < level {
       let parent = makeHomelessNode(level: node.level + 1)
       parent.children = [.node(node)]
-      parent.steps = [0]
+      parent.steps.append(0)
       if node.home == nil { node.markDirty() }
       node = parent
     }
@@ -193,19 +197,19 @@ extension ExtentMap {
     {
       let lastStart = leftStart + left.offset(of: left.count - 1)
       let before = rightStart
-      let step = Int(right.steps[0])
+      let step = right.steps[0]
       left.isChanged = true
       right.markDirty()
       if join(last, lastStart, first, &rightStart) {
         rightStart = before + step
-        right.steps.removeFirst()
+        right.steps.replace(0..<1, with: [], before: 0)
         right.children.removeFirst()
         if right.count == 0 {
           retire(right)
           return true
         }
       } else if right.count > 1 {
-        right.steps[0] = UInt32(before + step - rightStart)
+        right.steps.add(before - rightStart, at: 0)
       }
     }
     let capacity = capacities.of(level: left.level)

@@ -50,7 +50,7 @@ public final class ExtentMap {
   ) {
     self.capacities = capacities
     self.source = source
-    top = .node(Node(level: 0))
+    top = .node(Node(level: 0, capacity: capacities.leaf))
     height = 0
     leadingGap = 0
     writtenRoot = .empty
@@ -75,7 +75,7 @@ public final class ExtentMap {
     }
     switch root.contents {
     case .leaf(let runs) where runs.isEmpty && root.depth == 0:
-      top = .node(Node(level: 0))
+      top = .node(Node(level: 0, capacity: capacities.leaf))
       height = 0
       leadingGap = 0
     case .index(let entries) where entries.count == 1 && root.depth > 0:
@@ -114,7 +114,7 @@ public final class ExtentMap {
 
   func makeHomelessNode(level: Int) -> Node {
     homelessCount += 1
-    return Node(level: level)
+    return Node(level: level, capacity: capacities.of(level: level))
   }
 
   /// The node is no longer part of the tree.

@@ -26,7 +26,7 @@ enum Child {
 final class Node {
   /// 0 for a leaf.
   let level: Int
-  var steps: [UInt32] = []
+  var steps: Steps
   /// The elements of a leaf.
   var entries: [Entry] = []
   /// The elements of an inner node.
@@ -52,7 +52,10 @@ final class Node {
   var nextKey = -1
   var nextHome: BlockAddress?
 
-  init(level: Int) { self.level = level }
+  init(level: Int, capacity: Int) {
+    self.level = level
+    steps = Steps(capacity: capacity)
+  }
 
   var count: Int { steps.count }
 
@@ -64,34 +67,19 @@ final class Node {
   /// The last element that starts at or before `position`, and its start, in a node that starts at
   /// `start`; the first element where none does.
   func find(_ position: Int, from start: Int) -> (index: Int, start: Int) {
-    let steps = steps
-    let span = steps.span
-    let last = span.count - 1
-    var index = 0
-    var reached = start
-    while index < last {
-      let next = reached &+ Int(span[index])
-      if next > position { break }
-      reached = next
-      index &+= 1
-    }
-    return (index, reached)
+    let (index, offset) = steps.find(position - start)
+    return (index, start + offset)
   }
 
   /// Distance from the node's start to the start of element `index`.
-  func offset(of index: Int) -> Int {
-    var sum = 0
-    for i in 0..<index { sum &+= Int(steps[i]) }
-    return sum
-  }
+  func offset(of index: Int) -> Int { steps.offset(of: index) }
 
   /// Moves the elements from `index` on to a new node, which is returned.
-  func splitOff(from index: Int) -> Node {
-    let right = Node(level: level)
-    right.steps.append(contentsOf: steps[index...])
-    steps.removeSubrange(index...)
-    if index > 0 { steps[index - 1] = 0 }
+  func splitOff(from index: Int, capacity: Int) -> Node {
+    let right = Node(level: level, capacity: capacity)
+    right.steps = steps.splitOff(from: index, capacity: capacity)
     if level == 0 {
+      right.entries.reserveCapacity(capacity + 2)
       right.entries.append(contentsOf: entries[index...])
       entries.removeSubrange(index...)
     } else {
@@ -105,8 +93,7 @@ final class Node {
   /// Takes over all elements of `right`, the first of which starts `distance` after the start of
   /// the last element here.
   func absorb(_ right: Node, distance: Int) {
-    if count > 0 { steps[count - 1] = UInt32(distance) }
-    steps.append(contentsOf: right.steps)
+    steps.absorb(right.steps, distance: distance)
     if level == 0 {
       entries.append(contentsOf: right.entries)
     } else {
