@@ -4,7 +4,9 @@ import Glibc
 
 // How long one change of an extent map takes in memory, by the number of extents: what a shift
 // costs must not grow with what lies behind it. Prints nanoseconds for one operation, the median of
-// several rounds, and the ratio of the largest map to the smallest.
+// several rounds, and the ratio of the largest map to the smallest: once with each operation close
+// to the one before, as a program that edits a place in a file does, and once all over the file,
+// where the larger map's nodes are never in the processor's cache.
 //
 //   extant-bench [--sizes 1000,10000,100000,1000000] [--rounds 9]
 
@@ -43,13 +45,20 @@ func makeMap(extents: Int) throws(FileSystemError) -> ExtentMap {
 
 enum Operation: String, CaseIterable { case collapse, insert, punch, lookup }
 
-/// Runs `count` operations at random places; in nanoseconds for one.
+enum Spread: String, CaseIterable { case near, random }
+
+/// Runs `count` operations at random places of the whole file, or of its middle 4,000 blocks; in
+/// nanoseconds for one.
 func measure(
-  _ operation: Operation, on map: ExtentMap, count: Int, generator: inout Generator
+  _ operation: Operation, _ spread: Spread, on map: ExtentMap, count: Int,
+  generator: inout Generator
 ) throws(FileSystemError) -> Double {
-  let end = try map.mappedEnd().rawValue - 16
+  let end = try map.mappedEnd().rawValue - 16 - UInt64(count)
+  let window = spread == .near ? min(end, 4000) : end
   var places: [LogicalBlock] = []
-  for _ in 0..<count { places.append(LogicalBlock(generator.next(below: end - UInt64(count)))) }
+  for _ in 0..<count {
+    places.append(LogicalBlock((end - window) / 2 + generator.next(below: window)))
+  }
   var found = 0
   let start = processorNanoseconds()
   switch operation {
@@ -84,30 +93,36 @@ func run() throws(FileSystemError) {
   let rounds = max(1, option("--rounds").flatMap { Int($0) } ?? 9)
   var generator = Generator(state: 0x9E37_79B9_7F4A_7C15)
 
-  var line = padded("ns/op", 10)
+  var line = padded("ns/op", 16)
   for size in sizes { line += padded("\(size)", 12) }
   print(line + padded("ratio", 10))
-  for operation in Operation.allCases {
+  for (operation, spread) in Operation.allCases.flatMap({ operation in
+    Spread.allCases.map { (operation, $0) }
+  }) {
     var medians: [Double] = []
     for size in sizes {
       // Few operations at a time, so that the map keeps its size; small maps are made anew.
-      let count = max(size / 10, 20)
+      let count = min(max(size / 10, 20), 2000)
       let batches = max(1, 2000 / count)
       var results: [Double] = []
       var map = try makeMap(extents: size)
-      // The first round warms up.
+      // Appending filled every leaf: let those of a large map split before the clock runs.
+      if size > 10_000 {
+        for _ in 0..<max(1, size / 100 / count) {
+          _ = try measure(operation, spread, on: map, count: count, generator: &generator)
+        }
+      }
       for round in 0...rounds {
         var sum = 0.0
         for _ in 0..<batches {
           if size <= 10_000 { map = try makeMap(extents: size) }
-          sum += try measure(
-            operation, on: map, count: min(count, 2000), generator: &generator)
+          sum += try measure(operation, spread, on: map, count: count, generator: &generator)
         }
         if round > 0 { results.append(sum / Double(batches)) }
       }
       medians.append(results.sorted()[results.count / 2])
     }
-    var line = padded(operation.rawValue, 10)
+    var line = padded("\(operation.rawValue) \(spread.rawValue)", 16)
     for median in medians { line += padded(tenths(median), 12) }
     if let first = medians.first, let last = medians.last, first > 0 {
       line += padded(tenths(last / first), 10)

@@ -33,7 +33,7 @@ extension ExtentMap {
 extension Node {
   /// Whether a delayed run is in the subtree, of whose changed nodes the children come first.
   var holdsDelayed: Bool {
-    if level == 0 { return entries.contains { $0.state == .delayed } }
+    if level == 0 { return (0..<entries.count).contains { entries[$0].state == .delayed } }
     return children.contains { child in
       if case .node(let child) = child { return child.hadDelayed }
       return false

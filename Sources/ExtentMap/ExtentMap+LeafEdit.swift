@@ -146,14 +146,8 @@ extension ExtentMap {
       partCount += 1
     }
 
-    let replaced = behind - first
     let next: Int? = behind < count ? behindStart : nil
-    if partCount > replaced {
-      let more = partCount - replaced
-      leaf.entries.insert(contentsOf: repeatElement(.empty, count: more), at: behind)
-    } else if partCount < replaced {
-      leaf.entries.removeSubrange(first + partCount..<behind)
-    }
+    leaf.entries.resize(first..<behind, to: partCount)
     var steps = InlineArray<3, Int>(repeating: 0)
     for index in 0..<partCount {
       leaf.entries[first + index] = parts[index].entry

@@ -31,7 +31,7 @@ extension ExtentMap {
     switch contents {
     case .leaf(let runs):
       guard level == 0 else { throw corrupt("a node of depth \(level) is an index") }
-      node.entries.reserveCapacity(runs.count)
+      node.entries.reserve(runs.count)
       for run in runs {
         try place(run.logical.rawValue)
         guard run.count > 0, run.count <= run.state.maximumCount, run.state != .delayed,

@@ -128,13 +128,14 @@ extension ExtentMap {
     }
     homelessCount += 1
     let capacity = capacities.of(level: node.level)
-    let right = 
+    let right =
       hasMore
       ? node.splitOff(from: index + 1, capacity: capacity)
       : Node(level: node.level, capacity: capacity)
     let rightStart: Int
     if let splitEntry {
-      right.entries.insert(splitEntry, at: 0)
+      right.entries.resize(0..<0, to: 1)
+      right.entries[0] = splitEntry
       rightStart = position
     } else if let split {
       right.children.insert(.node(split.node), at: 0)
@@ -229,7 +230,9 @@ extension ExtentMap {
     node.keyOffset = -1
     node.markDirty()
     if delayedCount > 0 {
-      for entry in node.entries where entry.state == .delayed { delayed += Int(entry.length) }
+      for index in 0..<node.entries.count where node.entries[index].state == .delayed {
+        delayed += Int(node.entries[index].length)
+      }
     }
     for case .node(let child) in node.children { strip(child, &taken, &delayed) }
   }

@@ -1,7 +1,7 @@
 import ExtantBase
 
 /// What stands behind a mapped block.
-public enum ExtentState: UInt8, Sendable, CaseIterable {
+public enum ExtentState: UInt8, Sendable, CaseIterable, BitwiseCopyable {
   /// The device holds the data.
   case written
   /// Blocks are allocated but read as zeros (ext4: uninitialized, unwritten).

@@ -1,7 +1,7 @@
 import ExtantBase
 
 /// One extent in a leaf. Its position is nowhere: it is the sum of the steps before it.
-struct Entry {
+struct Entry: BitwiseCopyable {
   var address: UInt64
   var length: UInt32
   var state: ExtentState
@@ -26,9 +26,17 @@ enum Child {
 final class Node {
   /// 0 for a leaf.
   let level: Int
-  var steps: Steps
+  /// The node's own entries differ from those at its home.
+  var isDirty = true
+  /// The node, or some node below it, is dirty or was moved since the last encode.
+  var isChanged = true
+  /// The subtree held delayed runs when it was last encoded. One that was not changed since and
+  /// had none then has none now.
+  var hadDelayed = false
+
   /// The elements of a leaf.
-  var entries: [Entry] = []
+  var entries = Elements<Entry>()
+  var steps: Steps
   /// The elements of an inner node.
   var children: [Child] = []
 
@@ -39,14 +47,6 @@ final class Node {
   /// First extent on disk minus `writtenStart`; greater than 0 where delayed runs lead, negative
   /// where nothing of the node is on disk.
   var keyOffset = -1
-  /// The node's own entries differ from those at its home.
-  var isDirty = true
-  /// The node, or some node below it, is dirty or was moved since the last encode.
-  var isChanged = true
-
-  /// The subtree held delayed runs when it was last encoded. One that was not changed since and
-  /// had none then has none now.
-  var hadDelayed = false
 
   /// What the encode in progress decided: first extent on disk (negative: none), and block.
   var nextKey = -1
@@ -77,11 +77,11 @@ final class Node {
   /// Moves the elements from `index` on to a new node, which is returned.
   func splitOff(from index: Int, capacity: Int) -> Node {
     let right = Node(level: level, capacity: capacity)
-    right.steps = steps.splitOff(from: index, capacity: capacity)
+    steps.splitOff(from: index, to: &right.steps, capacity: capacity)
     if level == 0 {
-      right.entries.reserveCapacity(capacity + 2)
-      right.entries.append(contentsOf: entries[index...])
-      entries.removeSubrange(index...)
+      right.entries.reserve(capacity + 2)
+      right.entries.append(entries, from: index)
+      entries.truncate(to: index)
     } else {
       right.children.append(contentsOf: children[index...])
       children.removeSubrange(index...)
@@ -95,7 +95,7 @@ final class Node {
   func absorb(_ right: Node, distance: Int) {
     steps.absorb(right.steps, distance: distance)
     if level == 0 {
-      entries.append(contentsOf: right.entries)
+      entries.append(right.entries, from: 0)
     } else {
       children.append(contentsOf: right.children)
     }
