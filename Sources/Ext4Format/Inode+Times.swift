@@ -28,9 +28,14 @@ extension Inode {
   }
 
   /// The range and the grain of times in an inode with `extraSize` bytes of extra fields: a time
-  /// that it cannot hold becomes the nearest that it can, as in the kernel.
+  /// that it cannot hold becomes the nearest that it can, and the first and the last second have
+  /// no fractions, as in the kernel (timestamp_truncate).
   public static func storable(_ time: Timestamp, extraSize: UInt16) -> Timestamp {
-    time.clamped(hasExtra: fits(Field.changeTimeExtra, 4, extraSize: extraSize))
+    let hasExtra = fits(Field.changeTimeExtra, 4, extraSize: extraSize)
+    var time = time.clamped(hasExtra: hasExtra)
+    let latest = hasExtra ? Timestamp.latestStorable : Int64(Int32.max)
+    if time.seconds == Timestamp.earliestStorable || time.seconds == latest { time.nanoseconds = 0 }
+    return time
   }
 }
 

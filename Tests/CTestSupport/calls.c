@@ -76,6 +76,7 @@ static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int
   int protection = from ? PROT_READ | PROT_WRITE : PROT_READ;
   char *map = mmap(NULL, length, protection, MAP_SHARED, fd, start);
   if (map == MAP_FAILED) return -(int64_t)errno;
+  madvise(map, length, MADV_RANDOM);  // a page at a time, whatever was read before
   struct sigaction new_action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER}, old_action;
   sigaction(SIGBUS, &new_action, &old_action);
   volatile int64_t result = (int64_t)count;
@@ -114,6 +115,13 @@ static int64_t fill(int result, const struct stat *s, struct ts_status *status) 
 int64_t ts_fstat(int fd, struct ts_status *status) {
   struct stat s;
   return fill(fstat(fd, &s), &s, status);
+}
+int64_t ts_fstat_now(int fd, struct ts_status *status) {
+  struct statx s;
+  if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &s) < 0) return -(int64_t)errno;
+  *status = (struct ts_status){.inode = s.stx_ino, .mode = s.stx_mode, .size = s.stx_size,
+                               .blocks = s.stx_blocks};
+  return 0;
 }
 int64_t ts_lstat(const char *path, struct ts_status *status) {
   struct stat s;
@@ -226,6 +234,7 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
   return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+void ts_clear_umask(void) { umask(0); }
 int64_t ts_process_id(void) { return getpid(); }
 int ts_is_root(void) { return geteuid() == 0; }
 int ts_process_lives(int64_t process) { return kill((pid_t)process, 0) == 0 || errno == EPERM; }

@@ -239,6 +239,9 @@ public enum System {
     try file.writeAll(bytes, at: 0)
   }
 
+  /// Files get exactly the mode asked for, in the whole process from now on.
+  public static func clearUmask() { ts_clear_umask() }
+
   public static var isRoot: Bool { ts_is_root() != 0 }
   public static var processID: Int64 { ts_process_id() }
   public static func processLives(_ id: Int64) -> Bool { ts_process_lives(id) != 0 }

@@ -24,7 +24,10 @@ extension EngineParticipant {
       _ = try fileSystem.link(inode, as: name, in: parent)
     case .rename(let path, let to, let flags):
       guard flags != 3 else { throw .refused(.invalidArgument) }
+      // As the kernel: both directories, then the old name, then the new one.
+      for path in [path, to] { try requireParent(path) }
       let (parent, name) = try place(path)
+      _ = try fileSystem.lookup(name, in: parent)
       let (newParent, newName) = try place(to)
       try fileSystem.rename(
         name, in: parent, to: newName, in: newParent, RenameFlags(rawValue: flags))
@@ -41,7 +44,7 @@ extension EngineParticipant {
         name, in: parent, kind: kind, mode: UInt16(mode & 0o7777),
         device: DeviceNumber(major: major, minor: minor))
     case .list(let path):
-      let inode = try path.isEmpty ? .root : node(path).inode
+      let inode = try fileSystem.resolve(path)
       let names = try EngineTree.names(fileSystem, inode).map {
         String(decoding: $0, as: UTF8.self)
       }
@@ -134,6 +137,12 @@ extension EngineParticipant {
     let (parent, name) = try fileSystem.resolveParent(path)
     guard let name else { throw .refused(.resourceBusy) }
     return (parent, name)
+  }
+
+  private func requireParent(_ path: String) throws(FileSystemError) {
+    guard let slash = path.lastIndex(of: "/") else { return }
+    let parent = try fileSystem.attributes(of: try fileSystem.resolve(String(path[..<slash])))
+    guard parent.kind == .directory else { throw .refused(.notDirectory) }
   }
 
   /// A name that must be free: the VFS looks it up before it asks the filesystem.

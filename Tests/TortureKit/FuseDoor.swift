@@ -4,6 +4,7 @@ import TestSupport
 public struct FuseDoor: MountDoor {
   public let name = "mount"
   public let image: Image
+  public let dirtiesWholeFolios = false
   private let point: String
   private let program: String
   private let options: String
@@ -44,6 +45,12 @@ public struct FuseDoor: MountDoor {
     try file.control(Self.fallocateRequest, &argument)
     // The kernel learns the new size by asking.
     _ = try file.status()
+  }
+
+  public func seek(
+    _ file: OpenFile, _ offset: Int64, hole: Bool
+  ) throws(SystemFailure) -> Int64 {
+    try hole ? file.seekHole(from: offset) : file.seekData(from: offset)
   }
 
   public func extents(of file: OpenFile) throws(SystemFailure) -> [FileMap.Run] {

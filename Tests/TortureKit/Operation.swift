@@ -50,6 +50,16 @@ public enum Operation: Equatable, Sendable {
   case remount
 }
 
+extension Operation {
+  /// Whether it asks for blocks for data. (An attribute that does not fit is ENOSPC as well.)
+  var allocates: Bool {
+    switch self {
+    case .write, .append, .writeMapped, .copy, .fallocate: true
+    default: false
+    }
+  }
+}
+
 /// A file by its name, or by a slot that an earlier operation opened.
 public enum FileReference: Equatable, Sendable, CustomStringConvertible {
   case path(String)

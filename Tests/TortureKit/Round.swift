@@ -60,6 +60,7 @@ public struct Round {
 
   /// - Returns: the first disagreement, nil where there is none.
   public func run() throws -> Disagreement? {
+    System.clearUmask()
     let directory = try TemporaryDirectory()
     let participants = try cast(configuration, directory)
     guard let judge = participants.first else { return nil }
@@ -72,6 +73,8 @@ public struct Round {
       }
       let expected = judge.perform(operation)
       observe?(index, operation, expected)
+      // From a full disk on, everything is up to the allocator.
+      if expected.errno == 28 && operation.allocates { return try finish(participants) }
       for other in others {
         let outcome = other.perform(operation)
         guard outcome.agrees(with: expected) else {
@@ -82,7 +85,7 @@ public struct Round {
         }
       }
     }
-    return try finish(judge, Array(others))
+    return try compare(judge, Array(others)) ?? finish(participants)
   }
 
   private func remount(_ participants: [any Participant], _ index: Int) throws -> Disagreement? {
@@ -94,19 +97,23 @@ public struct Round {
     return nil
   }
 
-  private func finish(_ judge: any Participant, _ others: [any Participant]) throws
-    -> Disagreement?
-  {
-    var first: Disagreement?
+  private func compare(
+    _ judge: any Participant, _ others: [any Participant]
+  ) throws -> Disagreement? {
     let expected = try judge.tree()
     for other in others {
       let differences = try other.tree().differences(from: expected, other.name, judge.name)
-      guard first == nil, !differences.isEmpty else { continue }
-      first = Disagreement(
+      guard !differences.isEmpty else { continue }
+      return Disagreement(
         participant: other.name,
         text: "at the end: " + differences.prefix(20).joined(separator: "\n"))
     }
-    for participant in [judge] + others {
+    return nil
+  }
+
+  private func finish(_ participants: [any Participant]) throws -> Disagreement? {
+    var first: Disagreement?
+    for participant in participants {
       if let complaint = try participant.finish(), first == nil {
         first = Disagreement(participant: participant.name, text: complaint)
       }

@@ -9,6 +9,11 @@ public protocol MountDoor {
   func fallocate(
     _ file: OpenFile, _ mode: FallocateMode, _ offset: Int64, _ length: Int64
   ) throws(SystemFailure)
+  /// SEEK_DATA or SEEK_HOLE of a file of which everything is on the device.
+  func seek(_ file: OpenFile, _ offset: Int64, hole: Bool) throws(SystemFailure) -> Int64
+  /// A mapped write makes all blocks of the folio dirty, and how large that is depends on how the
+  /// page cache was filled.
+  var dirtiesWholeFolios: Bool { get }
   /// Everything mapped, past the end of the file too, after a sync.
   func extents(of file: OpenFile) throws(SystemFailure) -> [FileMap.Run]
 }
@@ -70,6 +75,7 @@ public final class SyscallParticipant<Door: MountDoor>: Participant {
     case .writeMapped(let file, let offset, let count, let fill):
       let file = try open(file)
       let count = try inside(file, offset, count)
+      if door.dirtiesWholeFolios { try settle(file) }
       return .number(Int64(try file.writeMapped(Fill.bytes(fill, count), at: offset)))
     case .readMapped(let file, let offset, let count):
       let file = try open(file)
@@ -82,7 +88,7 @@ public final class SyscallParticipant<Door: MountDoor>: Participant {
     case .seek(let file, let offset, let hole):
       let file = try open(file)
       try settle(file)
-      return .number(try hole ? file.seekHole(from: offset) : file.seekData(from: offset))
+      return .number(try door.seek(file, offset, hole: hole))
     case .map(let file): return .map(try map(try open(file)))
     case .sync(let file, let dataOnly):
       let file = try open(file)
@@ -158,14 +164,13 @@ public final class SyscallParticipant<Door: MountDoor>: Participant {
     }
   }
 
-  /// Devices, FIFOs and sockets are left alone: opening them reaches the machine, not the image.
+  /// Directories are listed and not opened. Devices, FIFOs and sockets are left alone: opening them reaches the machine, not the image.
   private func open(
     _ path: String, _ flags: OpenFile.Flags, mode: UInt32 = 0o644
   ) throws(SystemFailure) -> OpenFile {
-    if let status = try? System.status(root + path),
-      !status.isRegular && !status.isDirectory && !status.isSymbolicLink
-    {
-      throw SystemFailure(6, "open \(path)")
+    if let status = try? System.status(root + path) {
+      if status.isDirectory { throw SystemFailure(21, "open \(path)") }
+      if !status.isRegular && !status.isSymbolicLink { throw SystemFailure(6, "open \(path)") }
     }
     return try OpenFile(root + path, flags, mode: mode)
   }
@@ -190,15 +195,35 @@ public final class SyscallParticipant<Door: MountDoor>: Participant {
   private func map(_ file: OpenFile) throws(SystemFailure) -> FileMap {
     try settle(file)
     let extents = try door.extents(of: file)
-    let status = try file.status()
+    // The newest: a commit may change how many nodes the extent tree has.
+    let status = try file.statusNow()
     return FileMap(
-      extents: extents, data: try file.dataRanges(), size: status.size,
+      extents: extents, data: try dataRanges(file), size: status.size,
       blocks: status.blocks)
+  }
+
+  private func dataRanges(_ file: OpenFile) throws(SystemFailure) -> [Range<Int64>] {
+    var ranges: [Range<Int64>] = []
+    var place: Int64 = 0
+    do throws(SystemFailure) {
+      while true {
+        let start = try door.seek(file, place, hole: false)
+        place = try door.seek(file, start, hole: true)
+        guard place > start else { throw SystemFailure(117, "SEEK_HOLE stands still") }
+        ranges.append(start..<place)
+      }
+    } catch {
+      guard error.errno == 6 else { throw error }
+      return ranges
+    }
   }
 
   private func copy(
     _ from: OpenFile, _ offset: Int64, _ to: OpenFile, _ place: Int64, _ count: Int
   ) throws(SystemFailure) -> Int64 {
+    // What there is to copy is settled first: a copy within one file may make it longer.
+    let size = Int64(try from.status().size)
+    let count = max(1, Int(min(Int64(count), size - offset)))
     var done = 0
     while done < count {
       let piece = try from.copyRange(

@@ -1,4 +1,5 @@
 import ExtantBase
+
 import struct SystemPackage.Errno
 
 /// The mode bits of fallocate(2).
@@ -21,7 +22,7 @@ public struct FallocateMode: OptionSet, Sendable, Hashable {
 
   /// What a valid mode asks for.
   enum Request {
-    case allocate, punchHole, zeroRange, writeZeroes, collapseRange, insertRange
+    case allocate, punchHole, zeroRange, writeZeroes, collapseRange, insertRange, unshareRange
   }
 
   /// The request behind the bits, as the VFS reads them; EOPNOTSUPP for a combination it has not.
@@ -36,7 +37,7 @@ public struct FallocateMode: OptionSet, Sendable, Hashable {
     case .writeZeroes where !keepSize: return .writeZeroes
     case .collapseRange where !keepSize: return .collapseRange
     case .insertRange where !keepSize: return .insertRange
-    // ext4 shares no blocks: nothing to unshare, and its kernel code says so too.
+    case .unshareRange: return .unshareRange
     default: throw refusal
     }
   }

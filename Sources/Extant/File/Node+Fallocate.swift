@@ -1,6 +1,7 @@
 import Ext4Format
 import ExtantBase
 import ExtentMap
+
 import struct SystemPackage.Errno
 
 /// The fallocate family. The rules and their order are those of docs/FALLOCATE.md: fallocate(2),
@@ -18,6 +19,8 @@ extension FileSystem {
     guard !end.overflow, UInt64(end.partialValue) <= maximumFileSize else {
       throw .refused(.fileTooLarge)
     }
+    // ext4 shares no blocks: nothing to unshare, and the kernel's says so at this point.
+    if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
     let range = UInt64(offset)..<UInt64(end.partialValue)
     let keepSize = mode.contains(.keepSize)
 
@@ -39,6 +42,7 @@ extension FileSystem {
       case .writeZeroes: try zeroRange(node, range, keepSize: false, written: true)
       case .collapseRange: try collapseRange(node, range)
       case .insertRange: try insertRange(node, range)
+      case .unshareRange: break
       }
     }
   }
@@ -131,8 +135,10 @@ extension FileSystem {
   private func punchHole(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
     let size = node.size
     guard range.lowerBound < size else { return }
-    // Preallocated blocks behind the last one of the file survive.
-    let end = min(range.upperBound, roundUp(size))
+    // A hole that reaches past the end of the file takes the rest of its last page with it, as in
+    // the kernel; preallocated blocks behind that survive.
+    let page = max(4096, blockSize64)
+    let end = range.upperBound > size ? (size + page - 1) / page * page : range.upperBound
     let range = range.lowerBound..<end
     try clearPartialBlocks(node, range)
     try unmap(node, wholeBlocks(in: range))
@@ -345,7 +351,8 @@ extension FileSystem {
 
   /// The blocks that `range` touches.
   private func blocksTouched(by range: Range<UInt64>) -> Range<LogicalBlock> {
-    LogicalBlock(range.lowerBound / blockSize64)..<LogicalBlock(
-      (range.upperBound + blockSize64 - 1) / blockSize64)
+    LogicalBlock(
+      range.lowerBound / blockSize64)..<LogicalBlock(
+        (range.upperBound + blockSize64 - 1) / blockSize64)
   }
 }

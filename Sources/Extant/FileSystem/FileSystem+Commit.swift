@@ -37,6 +37,8 @@ extension FileSystem {
   private func encode(_ node: Node, _ operation: Operation) throws(FileSystemError) {
     try node.withState { () throws(FileSystemError) in
       if !node.isDeleted { try encodeMap(node, operation) }
+      // The last delayed block may have gone by a punch as well as by write-back.
+      if node.map?.delayedBlockCount ?? 0 == 0 { node.diskSize = node.inode.size }
       var record = node.inode
       record.size = node.kind == .regular ? node.diskSize : node.inode.size
       if node.kind == .regular, record.size >= 1 << 31 { noteLargeFile() }

@@ -48,6 +48,8 @@ int64_t ts_mmap_read(int fd, void *bytes, size_t count, int64_t offset);
 int64_t ts_mmap_write(int fd, const void *bytes, size_t count, int64_t offset);
 
 int64_t ts_fstat(int fd, struct ts_status *status);
+// The size, mode and blocks alone, asked of the filesystem (AT_STATX_FORCE_SYNC).
+int64_t ts_fstat_now(int fd, struct ts_status *status);
 int64_t ts_lstat(const char *path, struct ts_status *status);
 int64_t ts_mkdir(const char *path, uint32_t mode);
 int64_t ts_rmdir(const char *path);
@@ -80,6 +82,8 @@ int64_t ts_shut_down(int fd, uint32_t how);
 // the signal's number. The environment is our own, with `extra` ("NAME=value", may be null) added.
 int64_t ts_run(const char *const *arguments, const char *output, const char *extra);
 
+// Files get exactly the mode asked for.
+void ts_clear_umask(void);
 int64_t ts_process_id(void);
 int ts_is_root(void);
 // Whether a process of this number lives.
