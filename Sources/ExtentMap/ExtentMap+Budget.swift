@@ -12,6 +12,14 @@ extension ExtentMap {
     return homelessCount
   }
 
+  /// By how many blocks the tree on disk grows at the next encode, or shrinks: what ext4 would
+  /// have done at once. Nodes that hold delayed runs alone count too. O(1).
+  public var pendingNodeChange: Int {
+    var freed = orphanedHomes.count
+    if case .node(let node) = top, node.home != nil, node.count <= capacities.root { freed += 1 }
+    return nodesWithoutHome - freed
+  }
+
   /// The most that an encode now would ask `allocate` for. O(1) without `relocateShifted`, else as
   /// ``shiftedNodeBound(from:)``.
   public func freshBlocksNeeded(relocateShifted: Bool) throws(FileSystemError) -> Int {

@@ -10,17 +10,30 @@ extension FileSystem {
   func attributes(of node: Node) -> Attributes {
     node.state.withLock {
       let inode = node.inode
-      let delayed = node.map?.delayedBlockCount ?? 0
+      let sectors = allocatedSectors(of: node)
       let isDevice = node.kind == .blockDevice || node.kind == .characterDevice
       return Attributes(
         inode: node.number, kind: node.kind, mode: inode.mode & 0o7777,
         linkCount: UInt32(inode.linkCount), uid: inode.uid, gid: inode.gid, size: inode.size,
-        blocks512: inode.blocks512 + delayed * sectorsPerBlock, accessTime: inode.accessTime,
+        blocks512: sectors, accessTime: inode.accessTime,
         modificationTime: inode.modificationTime, changeTime: inode.changeTime,
         creationTime: inode.creationTime,
         device: isDevice ? inode.deviceNumber : DeviceNumber(major: 0, minor: 0),
         flags: inode.flags, generation: inode.generation, projectID: inode.projectID)
     }
+  }
+
+  /// st_blocks: what the inode counts, delayed blocks, and the tree nodes that the next commit adds
+  /// or frees. Called under `node.state`.
+  private func allocatedSectors(of node: Node) -> UInt64 {
+    guard let map = node.map else { return node.inode.blocks512 }
+    let sectors = node.inode.blocks512 + map.delayedBlockCount * sectorsPerBlock
+    let change = map.pendingNodeChange
+    // Delayed runs get their nodes with their blocks.
+    if change > 0 {
+      return map.delayedBlockCount > 0 ? sectors : sectors + UInt64(change) * sectorsPerBlock
+    }
+    return sectors - min(sectors, UInt64(-change) * sectorsPerBlock)
   }
 
   /// chmod, chown, truncate and utimensat in one. Who may do so is the caller's to check; EPERM
