@@ -15,7 +15,9 @@ public struct BlockAddress: Hashable, Comparable, Sendable, CustomStringConverti
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
   /// Wraps instead of trapping: a sum that came from a disk is checked where it is used.
-  @inlinable public static func + (a: Self, distance: UInt64) -> Self { Self(a.rawValue &+ distance) }
+  @inlinable public static func + (a: Self, distance: UInt64) -> Self {
+    Self(a.rawValue &+ distance)
+  }
 
   @inlinable public static func - (a: Self, b: Self) -> Int64 {
     Int64(truncatingIfNeeded: a.rawValue &- b.rawValue)
@@ -39,7 +41,9 @@ public struct LogicalBlock: Hashable, Comparable, Sendable, CustomStringConverti
   public static let limit = LogicalBlock(0xffff_ffff)
 
   @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-  @inlinable public static func + (a: Self, distance: UInt64) -> Self { Self(a.rawValue &+ distance) }
+  @inlinable public static func + (a: Self, distance: UInt64) -> Self {
+    Self(a.rawValue &+ distance)
+  }
   @inlinable public static func - (a: Self, b: Self) -> Int64 {
     Int64(truncatingIfNeeded: a.rawValue &- b.rawValue)
   }

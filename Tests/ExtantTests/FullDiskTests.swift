@@ -31,7 +31,8 @@ import Testing
     var directories: [InodeNumber] = [.root]
     for _ in 0..<600 {
       let parent = random.pick(directories)
-      let name = try FileName("n\(random.below(60))" + String(repeating: "x", count: random.below(200)))
+      let name = try FileName(
+        "n\(random.below(60))" + String(repeating: "x", count: random.below(200)))
       let other = try FileName("n\(random.below(60))")
       do throws(FileSystemError) {
         switch random.below(14) {
