@@ -155,7 +155,6 @@ extension ExtentMap {
       height = 0
       leadingGap = 0
     case (let only?, nil), (nil, let only?):
-      if only.node.home == nil { only.node.markDirty() }
       top = .node(only.node)
       height = only.node.level
       leadingGap = only.start
