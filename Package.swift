@@ -96,6 +96,7 @@ let package = Package(
     tests(
       "ExtantAllocationTests",
       ["Extant", "Ext4Format", "BlockIO", "Threading", "ExtantBase", "TestSupport", system]),
+    tests("ExtantFuseTests", ["ExtantFuse", "CFuse3", "Threading", "TestSupport"]),
     tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
     tests(
       "ExtantDirectoryTests",

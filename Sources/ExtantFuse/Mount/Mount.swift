@@ -34,6 +34,9 @@ private func resolveMountpoint(_ path: String) throws(MountError) -> String {
   do throws(Errno) {
     target = try SystemFile.resolved(path)
     if unsafe stat(target, &status) != 0 { throw Errno(rawValue: errno) }
+    // What stat(2) says of a dead mount may be cached; this question goes to the daemon.
+    var space = statvfs()
+    if unsafe statvfs(target, &space) != 0 { throw Errno(rawValue: errno) }
   } catch {
     guard error == .socketNotConnected || error == .connectionAbort else {
       throw MountError("\(path): \(error)")

@@ -1,0 +1,66 @@
+import Testing
+
+@testable import ExtantFuse
+
+@Suite struct MountOptionsTests {
+  @Test func everyOptionIsUnderstood() throws {
+    let options = try MountOptions(parsing: [
+      "ro,allow_other,cache=2M", "noatime,commit=30,max_threads=3,dev,default_permissions",
+    ])
+    #expect(options.isReadOnly)
+    #expect(options.allowsOtherUsers)
+    #expect(options.cacheByteLimit == 2 << 20)
+    #expect(options.accessTimes == .never)
+    #expect(options.writeBackSeconds == 30)
+    #expect(options.threadCount == 3)
+    #expect(options.kernelOptions == ["dev"])
+  }
+
+  @Test(arguments: [
+    ("rw,sloppy", "'sloppy'"), ("cache", "cache=..."), ("cache=lots", "cache=lots"),
+    ("cache=-1", "cache=-1"), ("cache=99999999999999999999G", "cache=9999"),
+    ("max_threads=1", "max_threads=1"), ("commit=0", "commit=0"), ("ro=1", "'ro=1'"),
+  ])
+  func aWrongOptionIsRefusedByItsName(_ list: String, _ name: String) throws {
+    let error = #expect(throws: MountError.self) { try MountOptions(parsing: [list]) }
+    #expect(error?.description.contains(name) == true)
+  }
+
+  @Test func sizesHaveBinarySuffixes() {
+    #expect(MountOptions.byteCount("4096") == 4096)
+    #expect(MountOptions.byteCount("64k") == 64 << 10)
+    #expect(MountOptions.byteCount("2GiB") == 2 << 30)
+    #expect(MountOptions.byteCount("") == nil)
+    #expect(MountOptions.byteCount("M") == nil)
+    #expect(MountOptions.byteCount("1.5G") == nil)
+  }
+
+  @Test func commasInTheImagesPathDoNotSeparateOptions() {
+    let list = MountOptions().kernelList(source: #"/a,b\c"#)
+    #expect(list.hasPrefix(#"fsname=/a\,b\\c,subtype=extant"#))
+  }
+}
+
+@Suite struct MountTableTests {
+  static let text = #"""
+    36 35 98:0 / / rw,noatime master:1 - ext3 /dev/root rw
+    47 36 0:40 / /mnt/a\040b rw,nosuid - fuse.extant /img\134x rw,user_id=0
+    48 36 0:41 / /mnt/a\040b rw shared:3 master:1 - fuse.extant /second rw
+    49 36 0:42 / /mnt/c rw - fuse.sshfs host: rw
+    a line that is none
+    """#
+
+  @Test func mountsAreReadWithTheirEscapes() {
+    let entries = MountTable.parse(Self.text)
+    #expect(entries.count == 4)
+    #expect(
+      entries[1] == MountEntry(mountpoint: "/mnt/a b", type: "fuse.extant", source: #"/img\x"#))
+  }
+
+  @Test func theTopmostMountOfOursIsFound() {
+    let entries = MountTable.parse(Self.text)
+    #expect(MountTable.find("/mnt/a b", in: entries)?.source == "/second")
+    #expect(MountTable.find(#"/img\x"#, in: entries)?.mountpoint == "/mnt/a b")
+    #expect(MountTable.find("/mnt/c", in: entries) == nil)
+  }
+}
