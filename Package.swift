@@ -90,7 +90,7 @@ let package = Package(
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport"]),
 
-    tests("ExtantTests", ["Extant", "ExtantBase", "Threading", "TestSupport", system]),
+    tests("ExtantTests", ["Extant", "ExtantBase", "BlockIO", "Threading", "TestSupport", system]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests(
