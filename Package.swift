@@ -88,7 +88,9 @@ let package = Package(
       name: "cuts-bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
       path: "Tests/CutsBench", swiftSettings: strict),
     tests("TestSupportTests", ["TestSupport"]),
-    tests("TortureTests", ["TortureKit", "TestSupport"]),
+    tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
+    tests("KernelTests", ["Extant", "ExtantBase", "TestSupport"]),
+    tests("CommandTests", ["TestSupport", "ExtantCLI"]),
 
     tests("ExtantTests", ["Extant", "ExtantBase", "BlockIO", "Threading", "TestSupport", system]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),

@@ -234,7 +234,6 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
   return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void ts_clear_umask(void) { umask(0); }
 int64_t ts_process_id(void) { return getpid(); }
 int ts_is_root(void) { return geteuid() == 0; }
 int ts_process_lives(int64_t process) { return kill((pid_t)process, 0) == 0 || errno == EPERM; }

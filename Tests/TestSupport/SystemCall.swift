@@ -239,8 +239,15 @@ public enum System {
     try file.writeAll(bytes, at: 0)
   }
 
-  /// Files get exactly the mode asked for, in the whole process from now on.
-  public static func clearUmask() { ts_clear_umask() }
+  /// The process's file mode creation mask.
+  public static let umask: UInt32 = {
+    let status = (try? contents("/proc/self/status")) ?? []
+    for line in String(decoding: status, as: UTF8.self).split(separator: "\n") {
+      let words = line.split(separator: "\t")
+      if words.first == "Umask:", let mask = words.last { return UInt32(mask, radix: 8) ?? 0 }
+    }
+    return 0
+  }()
 
   public static var isRoot: Bool { ts_is_root() != 0 }
   public static var processID: Int64 { ts_process_id() }

@@ -31,7 +31,7 @@ struct Torture: ParsableCommand {
   @Option(help: "With --round: only these operations, by number.")
   var only: String?
 
-  @Option(help: "Who works beside the judge: mount, engine, kernel; separated by commas.")
+  @Option(help: "Who works beside the judge: mount, engine, relay, kernel; separated by commas.")
   var with = "mount,engine"
 
   @Option(help: "The path of extant; the one beside this program if left out.")
@@ -83,7 +83,8 @@ struct Torture: ParsableCommand {
     let indices = only.map { $0.split(separator: ",").compactMap { Int($0) } }
     let configuration = RoundConfiguration(
       seed: seed, blockSize: blockSize ?? 4096, count: ops, indices: indices,
-      options: mke2fs.split(separator: " ").map(String.init))
+      options: mke2fs.split(separator: " ").map(String.init),
+      remountEvery: campaign.members.contains(.relay) ? 60 : nil)
     var round = Round(configuration, cast: campaign.cast)
     if trace { round.observe = { print("\($0): \($1): \($2)") } }
     round.progress = { watch.beat($0, $1) }

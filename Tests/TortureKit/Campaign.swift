@@ -9,6 +9,8 @@ public struct Campaign {
     case engine
     /// A second mount of the kernel's: what must always agree.
     case kernel
+    /// One image in the hands of the kernel, our engine and, where it can be, our mount, in turns.
+    case relay
   }
 
   public var seed: UInt64
@@ -16,6 +18,8 @@ public struct Campaign {
   public var count: Int
   public var roundLength = 2000
   public var blockSizes = [1024, 4096]
+  /// Where in `profiles` the first round begins.
+  public var firstProfile = 0
   public var members: [Member]
   /// Where `extant` is.
   public var program: String
@@ -56,7 +60,9 @@ public struct Campaign {
       rounds.append(
         RoundConfiguration(
           seed: random.next(), blockSize: blockSizes[number % blockSizes.count], count: length,
-          options: Self.profiles[number / blockSizes.count % Self.profiles.count]))
+          options: Self.profiles[
+            (firstProfile + number / blockSizes.count) % Self.profiles.count],
+          remountEvery: members.contains(.relay) ? 60 : nil))
       left -= length
     }
     return rounds
@@ -123,6 +129,14 @@ public struct Campaign {
         case .mount:
           let door = FuseDoor(image: image, point: point, program: program)
           participants.append(try SyscallParticipant(door))
+        case .relay:
+          participants.append(
+            try RelayParticipant(
+              image,
+              [
+                { try SyscallParticipant(KernelDoor(image: $0, point: point)) },
+                { try EngineParticipant($0) },
+              ]))
         case .engine: participants.append(try EngineParticipant(image))
         }
       }

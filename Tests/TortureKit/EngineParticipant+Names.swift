@@ -11,7 +11,7 @@ extension EngineParticipant {
       try open(path, .readWrite, create: UInt16(mode)).close()
     case .makeDirectory(let path, let mode):
       let (parent, name) = try missing(path)
-      _ = try fileSystem.makeDirectory(name, in: parent, mode: UInt16(mode))
+      _ = try fileSystem.makeDirectory(name, in: parent, mode: UInt16(mode), by: caller)
     case .removeDirectory(let path):
       let (parent, name) = try place(path)
       try fileSystem.removeDirectory(name, in: parent)
@@ -42,7 +42,7 @@ extension EngineParticipant {
       guard let kind = FileKind(mode: UInt16(mode)) else { throw .refused(.invalidArgument) }
       _ = try fileSystem.makeNode(
         name, in: parent, kind: kind, mode: UInt16(mode & 0o7777),
-        device: DeviceNumber(major: major, minor: minor))
+        device: DeviceNumber(major: major, minor: minor), by: caller)
     case .list(let path):
       let inode = try fileSystem.resolve(path)
       let names = try EngineTree.names(fileSystem, inode).map {
@@ -52,7 +52,7 @@ extension EngineParticipant {
     case .createMany(let directory, let first, let count, let length):
       return try many(first, count, 1, length, .fileExists) { (name) throws(FileSystemError) in
         let (parent, name) = try self.missing(directory + "/" + name)
-        _ = try self.fileSystem.createFile(name, in: parent, mode: 0o644)
+        _ = try self.fileSystem.createFile(name, in: parent, mode: 0o644, by: self.caller)
       }
     case .unlinkMany(let directory, let first, let count, let step, let length):
       return try many(first, count, step, length, .noSuchFileOrDirectory) {

@@ -11,6 +11,8 @@ public final class EngineParticipant: Participant {
   let image: Image
   let options: FileSystem.Options
   var fileSystem: FileSystem
+  /// The other participants work with the process's own umask.
+  let caller = Caller(umask: UInt16(System.umask))
   private var slots = [File?](repeating: nil, count: slotCount)
 
   public init(_ image: Image, cacheByteLimit: Int = 16 << 20) throws {
@@ -120,7 +122,7 @@ public final class EngineParticipant: Participant {
       inode = found.inode
     } catch .refused(.noSuchFileOrDirectory) {
       guard let mode else { throw .refused(.noSuchFileOrDirectory) }
-      inode = try fileSystem.createFile(name, in: parent, mode: mode).inode
+      inode = try fileSystem.createFile(name, in: parent, mode: mode, by: caller).inode
     }
     return try fileSystem.openFile(inode, access)
   }

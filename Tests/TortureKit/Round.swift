@@ -11,11 +11,14 @@ public struct RoundConfiguration: Sendable {
   /// mke2fs's further options, as features taken away.
   public var options: [String]
   public var imageSize: String
+  /// A remount after every so many operations, besides those that are drawn.
+  public var remountEvery: Int?
 
   public init(
     seed: UInt64, blockSize: Int, count: Int, indices: [Int]? = nil, options: [String] = [],
-    imageSize: String = "96M"
+    imageSize: String = "96M", remountEvery: Int? = nil
   ) {
+    self.remountEvery = remountEvery
     self.seed = seed
     self.blockSize = blockSize
     self.count = count
@@ -25,7 +28,10 @@ public struct RoundConfiguration: Sendable {
   }
 
   public var operations: [(index: Int, operation: Operation)] {
-    let all = Generator.operations(seed: seed, blockSize: blockSize, count: count)
+    var all = Generator.operations(seed: seed, blockSize: blockSize, count: count)
+    if let remountEvery {
+      for index in stride(from: remountEvery, to: count, by: remountEvery) { all[index] = .remount }
+    }
     return (indices ?? Array(all.indices)).compactMap {
       all.indices.contains($0) ? ($0, all[$0]) : nil
     }
@@ -60,7 +66,6 @@ public struct Round {
 
   /// - Returns: the first disagreement, nil where there is none.
   public func run() throws -> Disagreement? {
-    System.clearUmask()
     let directory = try TemporaryDirectory()
     let participants = try cast(configuration, directory)
     guard let judge = participants.first else { return nil }

@@ -88,13 +88,13 @@ struct Copier {
       while offset < range.upperBound {
         let count = Int(min(1 << 20, range.upperBound - offset))
         let bytes = try reader.read(count, at: offset)
-        guard !bytes.isEmpty else { break }
+        // The file may be shorter by now, or one that does not tell its size.
+        guard !bytes.isEmpty else { return try writer.finish(size: offset) }
         try writer.write(bytes, at: offset)
         offset += UInt64(bytes.count)
       }
-      offset = max(offset, range.upperBound)
     }
-    try writer.finish(size: facts.size)
+    try writer.finish(size: max(offset, facts.size))
   }
 
   private func keep(_ facts: NodeFacts, _ path: String, _ place: String) throws {

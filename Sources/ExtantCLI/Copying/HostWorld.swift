@@ -168,6 +168,8 @@ private final class HostFile: WorldReader, WorldWriter {
       let found = lseek(descriptor.rawValue, Int(offset), whence)
       if found >= 0 { return Int64(found) }
       if Glibc.errno == ENXIO { return nil }
+      // Files that cannot say, as those of /proc, are data until a read ends.
+      if Glibc.errno == EINVAL { return whence == 3 ? offset : .max }
       throw failure(Errno(rawValue: Glibc.errno))
     }
     // SEEK_DATA and SEEK_HOLE.

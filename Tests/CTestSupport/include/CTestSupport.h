@@ -82,8 +82,6 @@ int64_t ts_shut_down(int fd, uint32_t how);
 // the signal's number. The environment is our own, with `extra` ("NAME=value", may be null) added.
 int64_t ts_run(const char *const *arguments, const char *output, const char *extra);
 
-// Files get exactly the mode asked for.
-void ts_clear_umask(void);
 int64_t ts_process_id(void);
 int ts_is_root(void);
 // Whether a process of this number lives.

@@ -1,0 +1,173 @@
+import TestSupport
+import Testing
+
+@Suite(
+  "The command line tool on images", .enabled(if: Command.isBuilt && Environment.hasTools))
+struct CommandTests {
+  private let directory: TemporaryDirectory
+  private let image: Image
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    image = Image(path: directory("disk.img"))
+    try Command.succeed("mkfs", image.path, "32M", "-b", "1024", "-L", "a label")
+  }
+
+  @Test("mkfs makes what e2fsck calls clean, and refuses to overwrite a filesystem without --force")
+  func mkfs() throws {
+    #expect(try image.complaint() == nil)
+    let again = try Command.run("mkfs", image.path)
+    #expect(again.status == 1)
+    #expect(again.output.hasPrefix("extant: "))
+    #expect(again.output.contains("--force"))
+    try Command.succeed("mkfs", image.path, "--force", "-O", "^metadata_csum,^64bit", "-I", "128")
+    #expect(try image.complaint() == nil)
+  }
+
+  @Test("a tree copied in and out again with -a is the same tree, links and attributes included")
+  func copyRoundTrip() throws {
+    let tree = directory("tree")
+    try System.makeDirectory(tree)
+    try System.makeDirectory(tree + "/below")
+    try System.write(Command.bytes(100_000), to: tree + "/below/file")
+    try System.changeMode(tree + "/below/file", 0o640)
+    try System.link(tree + "/below/file", tree + "/second-name")
+    try System.symbolicLink("below/file", at: tree + "/link")
+    try System.symbolicLink(String(repeating: "t", count: 200), at: tree + "/long-link")
+    let sparse = try OpenFile(tree + "/sparse", [.write, .create])
+    try sparse.writeAll([1], at: 5_000_000)
+    try sparse.truncate(to: 6_000_000)
+    try? System.setAttribute(tree + "/below/file", "user.colour", [0x62])
+    try System.setTimes(
+      tree + "/below", access: .init(seconds: 5, nanoseconds: 6),
+      modification: .init(seconds: -7, nanoseconds: 8))
+
+    try Command.succeed("cp", "-a", tree, image.path + ":/")
+    #expect(try image.complaint() == nil)
+    try Command.succeed("cp", "-a", image.path + ":/tree", image.path + ":/again")
+    #expect(try image.complaint() == nil)
+    try Command.succeed("cp", "-a", image.path + ":/again", directory("out"))
+    let differences = try Tree(at: tree, times: true)
+      .differences(from: try Tree(at: directory("out"), times: true), "the original", "the copy")
+    #expect(differences == [])
+    let blocks = try System.status(directory("out/sparse")).blocks
+    #expect(blocks < 1000, "a hole was filled")
+  }
+
+  @Test("cat writes a file's bytes, and ls, info and map give JSON")
+  func output() throws {
+    try System.write(Array("some text\n".utf8), to: directory("text"))
+    try Command.succeed("cp", directory("text"), image.path + ":/text")
+    #expect(try Command.succeed("cat", image.path + ":/text") == "some text\n")
+    #expect(try Command.succeed("ls", image.path) == "lost+found\ntext\n")
+    #expect(try Command.succeed("ls", "--json", image.path + ":/").contains(#""size": 10"#))
+    #expect(try Command.succeed("info", "--json", image.path).contains(#""label": "a label""#))
+    let map = try Command.succeed("map", "--json", image.path + ":/text")
+    #expect(map.contains(#""length": 1024"#))
+    if let python = Environment.find("python3") {
+      for arguments in [["ls", "-R", "--json", image.path], ["info", "--json", image.path]] {
+        let text = try Program.succeed([Command.program] + arguments)
+        try System.write(Array(text.utf8), to: directory("json"))
+        try Program.succeed([python, "-m", "json.tool", directory("json"), directory("parsed")])
+      }
+    }
+  }
+
+  @Test("fallocate cuts a file in an image as the same cuts change a list of bytes")
+  func fallocate() throws {
+    var bytes = Command.bytes(200_000)
+    try System.write(bytes, to: directory("file"))
+    let file = image.path + ":/file"
+    try Command.succeed("cp", directory("file"), file)
+    try Command.succeed("fallocate", "-p", "-o", "10K", "-l", "5000", file)
+    bytes.replaceSubrange(10240..<15240, with: [UInt8](repeating: 0, count: 5000))
+    try Command.succeed("fallocate", "--collapse-range", "-o", "1024", "-l", "2KiB", file)
+    bytes.removeSubrange(1024..<3072)
+    try Command.succeed("fallocate", "-i", "-o", "4096", "-l", "3K", file)
+    bytes.insert(contentsOf: [UInt8](repeating: 0, count: 3072), at: 4096)
+    try Command.succeed("fallocate", "-z", "-o", "100KB", "-l", "1", file)
+    bytes[100_000] = 0
+    try Command.succeed("fallocate", "-l", "300000", file)
+    bytes += [UInt8](repeating: 0, count: 300_000 - bytes.count)
+    try Command.succeed("cp", file, directory("result"))
+    #expect(try System.contents(directory("result")) == bytes)
+    #expect(try image.complaint() == nil)
+  }
+
+  @Test("fallocate -d makes holes of zeros and changes no byte")
+  func digHoles() throws {
+    var bytes = Command.bytes(50_000)
+    bytes.replaceSubrange(5000..<30000, with: [UInt8](repeating: 0, count: 25000))
+    try System.write(bytes, to: directory("file"))
+    // Through cat, so that the zeros are written.
+    let file = image.path + ":/file"
+    try Command.succeed("cp", directory("file"), file)
+    try Command.succeed("fallocate", "-d", file)
+    try Command.succeed("cp", file, directory("result"))
+    #expect(try System.contents(directory("result")) == bytes)
+    #expect(try System.status(directory("result")).blocks < 80)
+    #expect(try image.complaint() == nil)
+  }
+
+  @Test(
+    "an error is one line on standard error and a code",
+    arguments: [
+      (["cat", "IMAGE:/missing"], 1), (["ls", "IMAGE:/missing"], 1),
+      (["cat", "/nowhere.img:/x"], 1), (["info", "/dev/null"], 1),
+      (["cp", "IMAGE:/lost+found", "/tmp/x"], 1), (["cp", "IMAGE:/"], 64),
+      (["fallocate", "-c", "-o", "1", "-l", "1", "IMAGE:/lost+found"], 1),
+      (["fallocate", "-c", "-p", "-l", "1", "IMAGE:/x"], 64), (["nonsense"], 64),
+      (["umount", "/"], 1), (["mount", "/nowhere.img", "/tmp"], 1),
+    ] as [([String], Int)])
+  func errors(arguments: [String], status: Int) throws {
+    let arguments = arguments.map {
+      $0.hasPrefix("IMAGE") ? image.path + $0.dropFirst(5) : $0
+    }
+    let result = try Program.run([Command.program] + arguments)
+    #expect(result.status == status)
+    #expect(result.output.hasPrefix("extant: "), "\(result.output)")
+    if status == 1 { #expect(result.output.filter { $0 == "\n" }.count == 1) }
+  }
+
+  @Test(
+    "what the kernel has mounted is refused to writers",
+    .enabled(if: Environment.hasKernelMounts))
+  func mountedElsewhere() throws {
+    let mount = try image.mountInKernel(at: directory("mount"))
+    let result = try Command.run("cp", "/proc/self/maps", image.path + ":/maps")
+    #expect(result.status == 1)
+    #expect(result.output.contains("mounted"))
+    try mount.unmount()
+  }
+
+  @Test(
+    "map lists extents as filefrag does on a kernel mount",
+    .enabled(if: Environment.hasKernelMounts))
+  func mapAsFilefrag() throws {
+    let mount = try image.mountInKernel(at: directory("mount"))
+    do {
+      let file = try OpenFile(mount.point + "/file", [.write, .create])
+      try file.writeAll(Command.bytes(300_000), at: 0)
+      try file.sync()
+      for start in stride(from: Int64(1024), to: 250_000, by: 9216) {
+        try file.fallocate(mode: 3, offset: start, length: 3072)
+      }
+      try file.fallocate(mode: 1, offset: 400_000, length: 10_000)
+      try file.sync()
+    }
+    let theirs = try Program.succeed(["filefrag", "-v", mount.point + "/file"])
+    try mount.unmount()
+    let ours = try Command.succeed("map", image.path + ":/file")
+    func rows(_ text: String) -> [[String]] {
+      text.split(separator: "\n").compactMap { line in
+        let fields = line.replacing("..", with: " ").replacing(":", with: " ")
+          .split(separator: " ").map(String.init)
+        guard fields.count >= 6, Int(fields[0]) != nil else { return nil }
+        let flags = fields.last.map { $0.contains("unwritten") ? "u" : "" } ?? ""
+        return Array(fields[0..<6]) + [flags]
+      }
+    }
+    #expect(rows(ours).count > 20)
+    #expect(rows(ours) == rows(theirs))
+  }
+}

@@ -1,0 +1,105 @@
+import TestSupport
+import Testing
+
+@Suite(
+  "The command line tool on mounts",
+  .enabled(if: Command.isBuilt && Environment.hasTools && Environment.hasFuse))
+struct MountCommandTests {
+  private let directory: TemporaryDirectory
+  private let image: Image
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    image = Image(path: directory("disk.img"))
+    try Command.succeed("mkfs", image.path, "32M", "-b", "4096")
+    try System.makeDirectory(directory("mnt"))
+  }
+
+  private func mount(_ options: String = "noatime") throws -> Mount {
+    try Command.succeed("mount", "-o", options, image.path, directory("mnt"))
+    return Mount(point: directory("mnt")) { (point) throws(SystemFailure) in
+      _ = try Program.succeed([Command.program, "umount", point])
+    }
+  }
+
+  @Test("what was written is on the image when umount returns, without a sync")
+  func unmountWritesEverything() throws {
+    let bytes = Command.bytes(3_000_000)
+    let mount = try mount()
+    try System.write(bytes, to: mount.point + "/file")
+    try mount.unmount()
+    #expect(try image.complaint() == nil)
+    try Command.succeed("cp", image.path + ":/file", directory("out"))
+    #expect(try System.contents(directory("out")) == bytes)
+  }
+
+  @Test("a second writer is refused, whichever tool it is")
+  func secondWriter() throws {
+    let mount = try mount()
+    try System.makeDirectory(directory("other"))
+    let second = try Command.run("mount", image.path, directory("other"))
+    #expect(second.status == 1)
+    #expect(second.output.hasPrefix("extant: "))
+    #expect(try Command.run("cp", "/proc/self/maps", image.path + ":/x").status == 1)
+    #expect(try Command.run("mkfs", "--force", image.path).status == 1)
+    try mount.unmount()
+    try Command.succeed("cp", "/proc/self/maps", image.path + ":/x")
+  }
+
+  @Test("fallocate and map work on a path in a mount, every mode")
+  func fallocateAndMap() throws {
+    var bytes = Command.bytes(200_000)
+    let mount = try mount()
+    let file = mount.point + "/file"
+    try System.write(bytes, to: file)
+    try Command.succeed("fallocate", "-c", "-o", "8K", "-l", "16K", file)
+    bytes.removeSubrange(8192..<24576)
+    try Command.succeed("fallocate", "-i", "-o", "4K", "-l", "4K", file)
+    bytes.insert(contentsOf: [UInt8](repeating: 0, count: 4096), at: 4096)
+    try Command.succeed("fallocate", "-p", "-o", "50K", "-l", "5K", file)
+    bytes.replaceSubrange(51200..<56320, with: [UInt8](repeating: 0, count: 5120))
+    #expect(try System.contents(file) == bytes)
+    let inside = try Command.succeed("map", "--json", file)
+    try mount.unmount()
+    let outside = try Command.succeed("map", "--json", image.path + ":/file")
+    func extents(_ text: String) -> Substring? { text.split(separator: "\"extents\"").last }
+    #expect(extents(inside) == extents(outside))
+    #expect(try image.complaint() == nil)
+  }
+
+  @Test("a mount with ro takes no change")
+  func readOnly() throws {
+    let mount = try mount("ro")
+    #expect(throws: SystemFailure.self) { try System.write([1], to: mount.point + "/file") }
+    try mount.unmount()
+  }
+
+  @Test("the kernel's ext4 sees the tree that was written through the mount")
+  func kernelSees() throws {
+    let mount = try mount()
+    let root = mount.point
+    try System.makeDirectory(root + "/directory")
+    for index in 0..<500 {
+      try System.write(
+        Command.bytes(index * 7, seed: UInt64(index)), to: root + "/directory/n\(index)")
+    }
+    try System.symbolicLink("directory/n1", at: root + "/link")
+    try System.link(root + "/directory/n2", root + "/hard")
+    try System.setAttribute(root + "/hard", "user.a", Command.bytes(200))
+    let ours = try Tree(at: root, times: true)
+    try mount.unmount()
+    #expect(try image.complaint() == nil)
+    guard Environment.hasKernelMounts else { return }
+    let kernel = try image.mountInKernel(at: directory("mnt"), options: "ro")
+    let differences = try ours.differences(
+      from: Tree(at: kernel.point, times: true), "ours", "kernel")
+    #expect(differences == [])
+    try kernel.unmount()
+  }
+
+  @Test("the demo ends well")
+  func demo() throws {
+    let output = try Command.succeed("demo")
+    #expect(output.contains("Every byte was right after every step, and e2fsck -fn is clean."))
+  }
+}
