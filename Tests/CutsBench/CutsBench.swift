@@ -33,7 +33,7 @@ struct CutsBench: ParsableCommand {
       try Self.fill(file, count)
       try file.sync()
       var random = SeededGenerator(seed: 1)
-      let engine = try time(&random) { (cut, place) in
+      let engine = try time(count, &random) { (cut, place) in
         switch cut {
         case .collapse: try file.collapse(place..<place + Self.block)
         case .insert: try file.insert(length: Self.block, at: place)
@@ -51,7 +51,9 @@ struct CutsBench: ParsableCommand {
       try fileSystem.close()
       if !withoutKernel {
         let mount = try image.mountInKernel(at: directory("mount"))
-        print("".padded(9), "kernel".padded(9), try timeKernel(mount.point + "/file", &random).row)
+        print(
+          "".padded(9), "kernel".padded(9),
+          try timeKernel(count, mount.point + "/file", &random).row)
         try mount.unmount()
       }
       if let complaint = try image.complaint() { print(complaint) }
@@ -88,12 +90,12 @@ struct CutsBench: ParsableCommand {
   }
 
   private func time(
-    _ random: inout SeededGenerator, _ operation: (Cut, UInt64) throws -> Void
+    _ count: Int, _ random: inout SeededGenerator, _ operation: (Cut, UInt64) throws -> Void
   ) throws -> Timings {
     var samples: [Cut: [Int64]] = [:]
     let clock = ContinuousClock()
-    // Places within the smallest file, in the first half of it, so that all else lies behind.
-    let places = UInt64(extents.min() ?? 1_000)
+    // In the first half of the file, so that at least half of its extents lie behind.
+    let places = UInt64(count)
     for _ in 0..<operations {
       for cut in Cut.allCases {
         let place = random.next() % places * Self.block
@@ -104,9 +106,11 @@ struct CutsBench: ParsableCommand {
     return Timings(nanoseconds: samples.mapValues { $0.sorted()[$0.count / 2] })
   }
 
-  private func timeKernel(_ path: String, _ random: inout SeededGenerator) throws -> Timings {
+  private func timeKernel(
+    _ count: Int, _ path: String, _ random: inout SeededGenerator
+  ) throws -> Timings {
     let file = try OpenFile(path, .write)
-    return try time(&random) { (cut, place) in
+    return try time(count, &random) { (cut, place) in
       let mode: Int32 =
         switch cut {
         case .collapse: 0x08
