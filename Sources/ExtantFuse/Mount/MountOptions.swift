@@ -18,8 +18,9 @@ public struct MountOptions: Sendable, Equatable {
   public var accessTimes = AccessTimes.relative
   /// `commit=SECONDS`: how long changed data may wait before it is written.
   public var writeBackSeconds = 5
-  /// `max_threads=N`: how many requests are served at once.
-  public var threadCount = 8
+  /// `max_threads=N`: how many requests are served at once. More than a few take turns and only
+  /// switch more often.
+  public var threadCount = 4
   /// Stay in the foreground, with the log on standard error.
   public var isForeground = false
   /// What the kernel is told as it is: `nosuid`, `suid`, `nodev`, `dev`, `noexec`, `exec`.
