@@ -1,3 +1,4 @@
+import Ext4Format
 import ExtantBase
 import Journal
 import Threading
@@ -34,9 +35,12 @@ extension FileSystem {
     journal.abort(.refused(.readOnlyFileSystem))
   }
 
+  /// Now, as far as inodes of this size can hold it: what is told now is told after opening again.
   func timestamp() -> Timestamp {
     let now = Clock.now()
-    return Timestamp(seconds: now.seconds, nanoseconds: now.nanoseconds)
+    let extraSize = UInt16(clamping: max(0, superblock.inodeSize - 128))
+    return Inode.storable(
+      Timestamp(seconds: now.seconds, nanoseconds: now.nanoseconds), extraSize: extraSize)
   }
 
   /// Contents changed: modification and change time. Called under `node.state`.
