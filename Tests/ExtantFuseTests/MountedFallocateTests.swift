@@ -148,6 +148,39 @@ struct MountedFallocateTests {
     }
     #expect(complaint == nil)
   }
+
+  @Test func aStoreThroughAMappingNeverBringsOldBytesBack() throws {
+    let mount = try TestMount()
+    let complaint = try mount.whileMounted {
+      let letters = (0..<40).map { UInt8($0 + 60) }
+      let file = try OpenFile(mount("file"), [.write, .create])
+      try file.writeAll(letters.flatMap { [UInt8](repeating: $0, count: 4096) }, at: 0)
+      let done = Flag()
+      // Marks byte 100 of whatever block is there, all the time.
+      let mapped: @Sendable () -> Void = {
+        var page: Int64 = 0
+        while !done.isRaised {
+          page = (page + 7) % 36
+          _ = try? file.writeMapped([1], at: page * 4096 + 100)
+        }
+      }
+      let shifts: @Sendable () -> Void = {
+        for _ in 0..<300 {
+          try? file.fallocateByIoctl(Mode.insert, 2 * 4096, 3 * 4096)
+          try? file.fallocateByIoctl(Mode.collapse, 2 * 4096, 3 * 4096)
+        }
+        done.raise()
+      }
+      inParallel([mapped, mapped, shifts])
+      var bytes = try file.read(41 * 4096, at: 0)
+      #expect(bytes.count == 40 * 4096)
+      for (index, letter) in letters.enumerated() {
+        bytes[index * 4096 + 100] = letter
+        #expect(bytes[index * 4096..<index * 4096 + 4096].allSatisfy { $0 == letter })
+      }
+    }
+    #expect(complaint == nil)
+  }
 }
 
 @Suite(.enabled(if: TestMount.canPreload("fallocate", "filefrag")), .serialized)

@@ -30,7 +30,9 @@ extension FuseServer {
         let open = try unsafe FileInfo(info).requireOpenFile()
         guard let offset = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
         try request.replyData(upTo: size) { (bytes) throws(FileSystemError) in
-          try open.gate.transfer(cachesPages: true) { () throws(FileSystemError) in
+          let range = FuseServer.range(offset, bytes.byteCount)
+          return try open.gate.transfer(range, leavesPages: true) {
+            () throws(FileSystemError) in
             try open.file.read(into: &bytes, at: offset)
           }
         }
@@ -86,6 +88,12 @@ extension FuseServer {
     }
   }
 
+  static func range(_ offset: UInt64, _ count: Int) -> Range<Int64> {
+    let start = Int64(clamping: offset)
+    let (end, overflow) = start.addingReportingOverflow(Int64(count))
+    return start..<(overflow ? Int64.max : end)
+  }
+
   private func open(_ inode: InodeNumber, _ info: FileInfo) throws(FileSystemError) -> OpenFile {
     let killsSuid = Privileges.requestKillsSuid
     if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
@@ -93,9 +101,7 @@ extension FuseServer {
     let open = OpenFile(file, inode, isWritable: info.access.contains(.write), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
     do throws(FileSystemError) {
-      try open.gate.transfer(cachesPages: true) { () throws(FileSystemError) in
-        try file.truncate(to: 0)
-      }
+      try file.truncate(to: 0)
       try privileges.dropAfterChange(of: inode, engine, killsSuid: killsSuid)
     } catch {
       open.close()
@@ -142,7 +148,9 @@ extension FuseServer {
     let killsSuid = Privileges.requestKillsSuid
     // Where the end is, is ours to know; a page that a mapping dirtied has its place already.
     let appends = info.flags & O_APPEND != 0 && !isPage
-    let count = try open.gate.transfer(cachesPages: !isPage) { () throws(FileSystemError) in
+    let range = Self.range(offset, bytes.byteCount)
+    let count = try open.gate.transfer(range, leavesPages: !isPage) {
+      () throws(FileSystemError) in
       appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
     }
     if !isPage { try privileges.dropAfterChange(of: open.inode, engine, killsSuid: killsSuid) }
@@ -176,13 +184,17 @@ extension FuseServer {
       var bytes = scratch.bytes
       let room = min(wanted - done, bytes.byteCount)
       do throws(FileSystemError) {
-        let got = try source.gate.transfer(cachesPages: false) { () throws(FileSystemError) in
+        let range = Self.range(sourceStart &+ UInt64(done), room)
+        let got = try source.gate.transfer(range, leavesPages: false) {
+          () throws(FileSystemError) in
           var piece = bytes._mutatingExtracting(first: room)
           return try source.file.read(into: &piece, at: sourceStart &+ UInt64(done))
         }
         if got == 0 { break }
         let filled = bytes.bytes.extracting(first: got)
-        done += try target.gate.transfer(cachesPages: false) { () throws(FileSystemError) in
+        let place = Self.range(targetStart &+ UInt64(done), got)
+        done += try target.gate.transfer(place, leavesPages: false) {
+          () throws(FileSystemError) in
           try target.file.write(filled, at: targetStart &+ UInt64(done))
         }
       } catch {

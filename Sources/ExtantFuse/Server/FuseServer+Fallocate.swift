@@ -12,7 +12,8 @@ extension FuseServer {
       let request = unsafe Request(raw, "fallocate")
       request.serve { (server) throws(FileSystemError) in
         let open = try unsafe FileInfo(info).requireOpenFile()
-        try open.gate.transfer(cachesPages: false) { () throws(FileSystemError) in
+        let range = FuseServer.range(UInt64(clamping: offset), Int(clamping: length))
+        try open.gate.transfer(range, leavesPages: false) { () throws(FileSystemError) in
           try open.file.fallocate(
             mode: FallocateMode(rawValue: mode), offset: Int64(offset), length: Int64(length))
         }
@@ -29,13 +30,12 @@ extension FuseServer {
   /// every page from `offset` on comes to lie elsewhere. So:
   ///
   /// 1. The kernel drops these pages. Dirty ones come back as writes, which other threads serve.
-  /// 2. The gate closes for reads and writes of the inode. Had one come since 1, a page may be
-  ///    cached again, and dirtied by a mapping, and written to a place that is no longer its own:
-  ///    the gate opens, and 1 is repeated.
+  /// 2. What reads and writes have touched meanwhile is dropped again, until there is nothing
+  ///    (`InodeGate` says how this comes to an end); then the gate closes.
   /// 3. The shift, then the gate opens.
-  /// 4. The kernel drops its pages again: a write that was on its way has left old bytes in them.
+  /// 4. The kernel drops its pages again, and its idea of the attributes.
   ///
-  /// Step 1 never runs with the gate closed, for it waits for pages that such a write holds.
+  /// Pages are never dropped with the gate closed: that may wait for a read at the gate.
   func fallocateByIoctl(_ request: Request, _ open: OpenFile, _ call: extant_fallocate) {
     let killsSuid = request.caller.uid != 0
     shifts.run {
@@ -49,18 +49,19 @@ extension FuseServer {
 
   private func shift(_ open: OpenFile, _ call: extant_fallocate) throws(FileSystemError) {
     let gate = open.gate
-    // A busy reader must not keep a shift waiting for ever. After so many rounds one that races
-    // with a mapping's stores may lose them, as it may lose any race.
-    let rounds = 64
-    for round in 1...rounds {
-      let before = gate.transfers.load(ordering: .acquiring)
-      invalidatePages(of: open.inode, from: call.offset)
-      gate.lock.lockExclusive()
-      if round == rounds || gate.transfers.load(ordering: .acquiring) == before { break }
-      gate.lock.unlock()
+    gate.beginShift()
+    invalidatePages(of: open.inode, from: call.offset)
+    // Never met: the holds grow until they last for seconds in sum.
+    let rounds = 200
+    for round in 0..<rounds {
+      let hold = min(UInt64(1_000_000) << UInt64(min(round, 10)), 50_000_000)
+      for range in gate.takeTouched(hold: hold) where range.upperBound > call.offset {
+        invalidatePages(of: open.inode, range)
+      }
+      if gate.close(inAnyCase: round == rounds - 1) { break }
     }
     defer { invalidatePages(of: open.inode, from: call.offset) }
-    defer { gate.lock.unlock() }
+    defer { gate.endShift() }
     try open.file.fallocate(
       mode: FallocateMode(rawValue: call.mode), offset: call.offset, length: call.length)
   }

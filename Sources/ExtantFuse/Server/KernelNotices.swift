@@ -12,6 +12,13 @@ extension FuseServer {
     notices.invalidate(inode.fuse, offset: off_t(offset))
   }
 
+  /// The pages that hold a byte of `range`, and the attributes.
+  func invalidatePages(of inode: InodeNumber, _ range: Range<Int64>) {
+    guard !range.isEmpty else { return }
+    notices.invalidate(
+      inode.fuse, offset: off_t(range.lowerBound), length: off_t(range.count))
+  }
+
   /// The attributes alone.
   func invalidateAttributes(of inode: InodeNumber) { notices.invalidate(inode.fuse, offset: -1) }
 }
@@ -26,10 +33,11 @@ extension FuseServer {
     self.session.store(UInt(bitPattern: session), ordering: .releasing)
   }
 
-  func invalidate(_ inode: fuse_ino_t, offset: off_t) {
+  /// `length` 0 is to the end; a negative offset leaves the pages alone.
+  func invalidate(_ inode: fuse_ino_t, offset: off_t, length: off_t = 0) {
     let address = session.load(ordering: .acquiring)
     guard let session = unsafe OpaquePointer(bitPattern: address) else { return }
     // An inode that the kernel does not know (ENOENT) has nothing cached.
-    _ = unsafe fuse_lowlevel_notify_inval_inode(session, inode, offset, 0)
+    _ = unsafe fuse_lowlevel_notify_inval_inode(session, inode, offset, length)
   }
 }

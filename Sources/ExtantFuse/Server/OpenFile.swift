@@ -2,27 +2,8 @@ import CFuse3
 import Extant
 import ExtantBase
 import Glibc
-import Synchronization
 import SystemPackage
 import Threading
-
-/// What orders a shift against the reads and writes of one inode.
-///
-/// The kernel takes no lock for an ioctl, so the daemon must: reads and writes hold the gate shared,
-/// a shift holds it alone. `transfers` counts what may have left pages in the kernel's cache.
-final class InodeGate: Sendable {
-  let lock = ReadWriteLock()
-  let transfers = Atomic<UInt64>(0)
-
-  func transfer<R>(
-    cachesPages: Bool, _ body: () throws(FileSystemError) -> R
-  ) throws(FileSystemError) -> R {
-    lock.lockShared()
-    defer { lock.unlock() }
-    if cachesPages { transfers.wrappingAdd(1, ordering: .relaxed) }
-    return try body()
-  }
-}
 
 /// A file that a program has open: what `fh` of a request stands for.
 final class OpenFile: Sendable {
@@ -62,26 +43,6 @@ final class OpenFile: Sendable {
       return new
     }
     return try appender.write(bytes, at: 0)
-  }
-}
-
-/// The gates of all inodes that are open.
-final class InodeGates: Sendable {
-  private let users = Guarded<[InodeNumber: (gate: InodeGate, count: Int)]>([:])
-
-  func enter(_ inode: InodeNumber) -> InodeGate {
-    users.withLock { users in
-      let gate = users[inode]?.gate ?? InodeGate()
-      users[inode, default: (gate, 0)].count += 1
-      return gate
-    }
-  }
-
-  func leave(_ inode: InodeNumber) {
-    users.withLock { users in
-      guard let user = users[inode] else { return }
-      users[inode] = user.count > 1 ? (user.gate, user.count - 1) : nil
-    }
   }
 }
 
