@@ -20,7 +20,15 @@ public struct KernelDoor: MountDoor {
   public func fallocate(
     _ file: OpenFile, _ mode: FallocateMode, _ offset: Int64, _ length: Int64
   ) throws(SystemFailure) {
-    try file.fallocate(mode: mode.rawValue, offset: offset, length: length)
+    let size = try file.status().size
+    do throws(SystemFailure) {
+      try file.fallocate(mode: mode.rawValue, offset: offset, length: length)
+    } catch {
+      guard mode == .insertRange, error.errno == 22, try file.status().size != size else {
+        throw error
+      }
+      throw SystemFailure(Outcome.failedWithTraces, "insert in \(file.path)")
+    }
   }
 
   public func extents(of file: OpenFile) throws(SystemFailure) -> [FileMap.Run] {

@@ -17,7 +17,15 @@ public final class RelayParticipant: Participant {
     current = try runners[0](image)
   }
 
-  public func perform(_ operation: Operation) -> Outcome { current.perform(operation) }
+  public func perform(_ operation: Operation) -> Outcome {
+    var outcome = current.perform(operation)
+    // How many nodes a tree keeps depends on everybody who had it.
+    if case .map(var map) = outcome.answer {
+      map.overhead = 0
+      outcome.answer = .map(map)
+    }
+    return outcome
+  }
 
   public func tree() throws -> Tree { try current.tree() }
 

@@ -89,6 +89,7 @@ public struct Round {
               + firstDifference(outcome, expected))
         }
       }
+      if expected.errno == Outcome.failedWithTraces { return try finish(participants) }
     }
     return try compare(judge, Array(others)) ?? finish(participants)
   }
