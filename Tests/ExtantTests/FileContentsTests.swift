@@ -90,6 +90,24 @@ import Testing
     }
   }
 
+  @Test func theReserveIsForThoseWhoMayUseIt() throws {
+    let image = try EngineImage(size: "16M", options: ["-m", "20"])
+    try image.use { fs in
+      let bytes = pattern(16 << 20)
+      let ordinary = try fs.create("/a")
+      let written = try ordinary.write(bytes, at: 0)
+      #expect(fs.statistics().availableBlocks == 0)
+      #expect(fs.statistics().freeBlocks > 700)
+      #expect(throws: FileSystemError.refused(.noSpace)) {
+        try ordinary.write(pattern(8192), at: UInt64(written))
+      }
+      let privileged = try fs.openFile(ordinary.inode, [.readWrite, .usesReserve])
+      #expect(try privileged.write(pattern(1 << 20), at: UInt64(written)) == 1 << 20)
+      ordinary.close()
+      privileged.close()
+    }
+  }
+
   @Test func anUnlinkedFileLivesUntilItIsClosed() throws {
     let image = try EngineImage()
     try image.use { fs in

@@ -73,6 +73,8 @@ public struct FileAccess: OptionSet, Sendable {
   public static let write = FileAccess(rawValue: 2)
   /// Every write goes to the end of the file.
   public static let append = FileAccess(rawValue: 4)
+  /// New blocks may come out of those that the filesystem keeps for the superuser.
+  public static let usesReserve = FileAccess(rawValue: 8)
   public static let readWrite: FileAccess = [.read, .write]
 }
 

@@ -28,6 +28,8 @@ public final class File: @unchecked Sendable {
     }
     guard first else { return }
     if access.contains(.write) { fileSystem.blocks.dropPreallocation(node.number) }
+    // What a large file's map holds beside the device's copy would stay as long as the inode.
+    node.state.withLock { node.map?.unloadCleanNodes() }
     fileSystem.release(node)
   }
 
@@ -62,7 +64,8 @@ public final class File: @unchecked Sendable {
     defer { node.lock.unlock() }
     try requireChangeable()
     let start = access.contains(.append) ? node.size : offset
-    return try fileSystem.write(node, bytes, at: start)
+    return try fileSystem.write(
+      node, bytes, at: start, mayUseReserve: access.contains(.usesReserve))
   }
 
   /// Sets the size in bytes; growing leaves a hole.

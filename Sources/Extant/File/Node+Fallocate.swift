@@ -23,6 +23,7 @@ extension FileSystem {
     if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
     let range = UInt64(offset)..<UInt64(end.partialValue)
     let keepSize = mode.contains(.keepSize)
+    let mayUseReserve = access.contains(.usesReserve)
 
     try requireWritable()
     try throttle(node)
@@ -36,10 +37,12 @@ extension FileSystem {
         }
       }
       switch request {
-      case .allocate: try allocate(node, range, keepSize: keepSize)
+      case .allocate: try allocate(node, range, keepSize: keepSize, mayUseReserve)
       case .punchHole: try punchHole(node, range)
-      case .zeroRange: try zeroRange(node, range, keepSize: keepSize, written: false)
-      case .writeZeroes: try zeroRange(node, range, keepSize: false, written: true)
+      case .zeroRange:
+        try zeroRange(node, range, keepSize: keepSize, written: false, mayUseReserve)
+      case .writeZeroes:
+        try zeroRange(node, range, keepSize: false, written: true, mayUseReserve)
       case .collapseRange: try collapseRange(node, range)
       case .insertRange: try insertRange(node, range)
       case .unshareRange: break
@@ -69,14 +72,14 @@ extension FileSystem {
   /// Missing blocks become unwritten extents. Where the disk fills up on the way, what was
   /// allocated stays and the size grows to the part done.
   private func allocate(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, _ mayUseReserve: Bool
   ) throws(FileSystemError) {
     if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
     let blocks = blocksTouched(by: range)
     var next = blocks.lowerBound
     while next < blocks.upperBound {
       do throws(FileSystemError) {
-        next = try allocateUnwritten(node, next..<blocks.upperBound)
+        next = try allocateUnwritten(node, next..<blocks.upperBound, mayUseReserve)
       } catch {
         let done = min(next.rawValue * blockSize64, range.upperBound)
         if !keepSize, done > node.size { try setSize(node, to: done) }
@@ -88,7 +91,7 @@ extension FileSystem {
 
   /// Allocates the first hole in `range`, or a part of it. Returns where to go on.
   private func allocateUnwritten(
-    _ node: Node, _ range: Range<LogicalBlock>
+    _ node: Node, _ range: Range<LogicalBlock>, _ mayUseReserve: Bool
   ) throws(FileSystemError) -> LogicalBlock {
     let (hole, needed) = try node.withState {
       () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
@@ -99,7 +102,8 @@ extension FileSystem {
     guard let hole else { return range.upperBound }
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
-    let reserved = try reserveUpTo(wanted, atLeast: 1, plus: needed)
+    let reserved = try reserveUpTo(
+      wanted, atLeast: 1, plus: needed, mayUseReserve: mayUseReserve)
     return try perform(reserved: reserved + needed) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in
         guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
@@ -172,14 +176,14 @@ extension FileSystem {
   /// Every block of the range ends up allocated and reads as zeros: unwritten, or written where
   /// `written` asks for it; blocks covered in part are zeroed through the cache.
   private func zeroRange(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool, _ mayUseReserve: Bool
   ) throws(FileSystemError) {
     if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
     try clearPartialBlocks(node, range)
     let whole = wholeBlocks(in: range)
     try discardDelayed(node, whole)
     try changeState(node, whole, to: .unwritten)
-    try allocate(node, range, keepSize: keepSize)
+    try allocate(node, range, keepSize: keepSize, mayUseReserve)
     if written { try writeZeros(node, range) }
   }
 

@@ -12,7 +12,7 @@ extension FileSystem {
   ///
   /// The caller holds `node.lock`, exclusive.
   func write(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64, mayUseReserve: Bool = false
   ) throws(FileSystemError) -> Int {
     let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
     guard offset < maximumFileSize else { throw .refused(.fileTooLarge) }
@@ -29,7 +29,8 @@ extension FileSystem {
       let aligned = (position + UInt64(step)) / blockSize64 * blockSize64
       let length = min(count - done, max(Int(aligned - position), 1))
       do throws(FileSystemError) {
-        try writeStep(node, bytes.extracting(done..<done + length), at: position)
+        try writeStep(
+          node, bytes.extracting(done..<done + length), at: position, mayUseReserve)
         done += length
       } catch .refused(.noSpace) {
         // What fits still goes in, block by block at the end, as the kernel does.
@@ -48,12 +49,12 @@ extension FileSystem {
   }
 
   private func writeStep(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ mayUseReserve: Bool
   ) throws(FileSystemError) {
     let end = offset + UInt64(bytes.byteCount)
     let first = offset / blockSize64
     let blocks = LogicalBlock(first)..<LogicalBlock((end + blockSize64 - 1) / blockSize64)
-    let plan = try reserveForWrite(node, blocks)
+    let plan = try reserveForWrite(node, blocks, mayUseReserve)
     var unused = plan.reserved
     defer { self.blocks.release(unused) }
 
@@ -137,7 +138,7 @@ extension FileSystem {
 
   /// Reserves what writing `blocks` may need: a block for each hole, and tree nodes.
   private func reserveForWrite(
-    _ node: Node, _ blocks: Range<LogicalBlock>
+    _ node: Node, _ blocks: Range<LogicalBlock>, _ mayUseReserve: Bool
   ) throws(FileSystemError) -> (reserved: UInt64, holes: UInt64) {
     let (holes, edges) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
       guard let map = node.map else { throw .refused(.invalidArgument) }
@@ -153,7 +154,7 @@ extension FileSystem {
     let wanted = try node.withState { () throws(FileSystemError) -> UInt64 in
       holes + nodesNeeded(node, newEntries: edges, newDelayed: holes)
     }
-    try reserve(wanted)
+    try reserve(wanted, mayUseReserve: mayUseReserve)
     return (wanted, holes)
   }
 

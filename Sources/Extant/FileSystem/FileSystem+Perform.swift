@@ -63,12 +63,12 @@ extension FileSystem {
   /// Reserves `wanted` blocks, or as many as there are but `atLeast`; and `plus` more in any case.
   /// Returns how many of the wanted ones were had.
   func reserveUpTo(
-    _ wanted: UInt64, atLeast: UInt64, plus: UInt64
+    _ wanted: UInt64, atLeast: UInt64, plus: UInt64, mayUseReserve: Bool
   ) throws(FileSystemError) -> UInt64 {
     var count = wanted
     while true {
       do throws(FileSystemError) {
-        try reserve(count + plus)
+        try reserve(count + plus, mayUseReserve: mayUseReserve)
         return count
       } catch .refused(.noSpace) {
         guard count > atLeast else { throw .refused(.noSpace) }

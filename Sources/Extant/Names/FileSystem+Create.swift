@@ -154,7 +154,8 @@ extension FileSystem {
         let access = try inheritedAccess(parent, kind, mode, caller)
         let node = try perform(
           reserving: try blocksNeeded(for: insertion, in: parent) + blocks
-            + UInt64(access.attributes.isEmpty ? 0 : ExtendedAttributes.worstCaseNewBlocks)
+            + UInt64(access.attributes.isEmpty ? 0 : ExtendedAttributes.worstCaseNewBlocks),
+          mayUseReserve: caller.uid == 0
         ) { (operation) throws(FileSystemError) -> Node in
           let node = try allocateNode(in: parent, kind, access.mode, caller, mapsBlocks, operation)
           try fill(node, parent, operation)

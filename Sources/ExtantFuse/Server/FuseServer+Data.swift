@@ -13,7 +13,7 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         let info = unsafe try FileInfo(info)
         let inode = try InodeNumber(fuse: inode)
-        request.reply(open: try server.open(inode, info), info)
+        request.reply(open: try server.open(request, inode, info), info)
       }
     }
     unsafe operations.create = { raw, parent, name, mode, info in
@@ -94,10 +94,12 @@ extension FuseServer {
     return start..<(overflow ? Int64.max : end)
   }
 
-  private func open(_ inode: InodeNumber, _ info: FileInfo) throws(FileSystemError) -> OpenFile {
+  private func open(
+    _ request: Request, _ inode: InodeNumber, _ info: FileInfo
+  ) throws(FileSystemError) -> OpenFile {
     let killsSuid = Privileges.requestKillsSuid
     if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
-    let file = try engine.openFile(inode, info.access)
+    let file = try engine.openFile(inode, info.access(of: request.caller))
     let open = OpenFile(file, inode, isWritable: info.access.contains(.write), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
     do throws(FileSystemError) {
@@ -129,7 +131,7 @@ extension FuseServer {
       retaining: true)
     let open: OpenFile
     do throws(FileSystemError) {
-      let file = try engine.openFile(attributes.inode, info.access)
+      let file = try engine.openFile(attributes.inode, info.access(of: request.caller))
       open = OpenFile(
         file, attributes.inode, isWritable: info.access.contains(.write), gates)
     } catch {

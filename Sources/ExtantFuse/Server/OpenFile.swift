@@ -38,7 +38,8 @@ final class OpenFile: Sendable {
   func append(_ bytes: RawSpan) throws(FileSystemError) -> Int {
     let appender = try appender.withLock { (appender) throws(FileSystemError) -> File in
       if let appender { return appender }
-      let new = try file.fileSystem.openFile(inode, [.write, .append])
+      let new = try file.fileSystem.openFile(
+        inode, file.access.union([.write, .append]))
       appender = new
       return new
     }
@@ -54,6 +55,11 @@ final class OpenFile: Sendable {
   init(_ raw: UnsafeMutablePointer<fuse_file_info>?) throws(FileSystemError) {
     guard let raw = unsafe raw else { throw .refused(.badFileDescriptor) }
     unsafe self.raw = raw
+  }
+
+  /// With the blocks kept for the superuser where that is who opens.
+  func access(of caller: Caller) -> FileAccess {
+    caller.uid == 0 ? access.union(.usesReserve) : access
   }
 
   var flags: Int32 { unsafe raw.pointee.flags }
