@@ -89,7 +89,7 @@ let package = Package(
       path: "Tests/CutsBench", swiftSettings: strict),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
-    tests("KernelTests", ["Extant", "ExtantBase", "TestSupport", "TortureKit"]),
+    tests("KernelTests", ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit"]),
     tests("CommandTests", ["TestSupport", "ExtantCLI"]),
 
     tests("ExtantTests", ["Extant", "ExtantBase", "BlockIO", "Threading", "TestSupport", system]),

@@ -73,17 +73,13 @@ extension Superblock {
       let groups =
         (blockCount - UInt64(firstDataBlock) + UInt64(blocksPerGroup) - 1) / UInt64(blocksPerGroup)
       guard groups < 1 << 31 else { throw broken("\(groups) groups are more than 2^31") }
-      for (name, low, high) in [
-        (
-          "reserved", SuperblockField.reservedBlocksCountLow,
-          SuperblockField.reservedBlocksCountHigh
-        ),
-        ("free", SuperblockField.freeBlocksCountLow, SuperblockField.freeBlocksCountHigh),
-      ] {
-        let count = UInt64(bytes.le32(low)) | (is64Bit ? UInt64(bytes.le32(high)) << 32 : 0)
-        guard count <= blockCount else {
-          throw broken("\(count) \(name) blocks are more than all \(blockCount)")
-        }
+      // The free counts are not checked: after a crash they are whatever they were, and who writes
+      // sums up the descriptors', as the kernel does.
+      let reserved =
+        UInt64(bytes.le32(SuperblockField.reservedBlocksCountLow))
+        | (is64Bit ? UInt64(bytes.le32(SuperblockField.reservedBlocksCountHigh)) << 32 : 0)
+      guard reserved <= blockCount else {
+        throw broken("\(reserved) reserved blocks are more than all \(blockCount)")
       }
 
       // Revision 0 predates these fields.
@@ -101,9 +97,6 @@ extension Superblock {
       guard UInt64(inodeCount) == groups * UInt64(inodesPerGroup) else {
         throw broken(
           "\(inodeCount) inodes are not \(inodesPerGroup) in each of \(groups) groups")
-      }
-      guard bytes.le32(SuperblockField.freeInodesCount) <= inodeCount else {
-        throw broken("more inodes are free than all \(inodeCount)")
       }
       let firstInode = isDynamic ? bytes.le32(SuperblockField.firstInode) : 11
       guard firstInode >= 11, firstInode <= inodeCount else {

@@ -7,6 +7,12 @@ import TestSupport
 extension SeenTree {
   /// Reads an open filesystem.
   init(_ fileSystem: FileSystem, seeks: Bool) throws {
+    if seeks {
+      let space = fileSystem.statistics()
+      self.space = [
+        UInt64(space.blockSize), space.blocks, space.freeBlocks, space.inodes, space.freeInodes,
+      ]
+    }
     var known: [InodeNumber: SeenNode] = [:]
     var todo: [(String, InodeNumber)] = [("", .root)]
     while let (path, inode) = todo.popLast() {
@@ -43,6 +49,11 @@ extension SeenTree {
     for name in try fileSystem.extendedAttributeNames(of: attributes.inode) {
       let text = String(decoding: name, as: UTF8.self)
       node.attributes[text] = try fileSystem.extendedAttribute(name, of: attributes.inode)
+    }
+    if attributes.kind == .regular || attributes.kind == .directory {
+      // EXT4_FL_USER_VISIBLE
+      node.flags = attributes.flags.rawValue & 0x705B_DFFF
+      node.generation = attributes.generation
     }
     guard attributes.kind == .regular, attributes.blocks512 > 0 || attributes.size > 0 else {
       return node

@@ -10,13 +10,13 @@ struct ExchangeTests {
     let directory = try TemporaryDirectory()
     let image = try recipe.make(at: directory("image"))
     let point = directory("mount")
-    let rounds: [(who: String, what: String, steps: [Step])] = [
-      ("kernel", "creation", recipe.creation("/k")),
-      ("engine", "creation", recipe.creation("/e")),
-      ("kernel", "changes", recipe.changes("/e")),
-      ("engine", "changes", recipe.changes("/k")),
-      ("kernel", "removal", recipe.removal("/k") + recipe.creation("/k2")),
-      ("engine", "removal", recipe.removal("/e") + recipe.changes("/k2")),
+    let rounds: [(who: String, what: String, top: String, steps: [Step])] = [
+      ("kernel", "creation", "/k", recipe.creation("/k")),
+      ("engine", "creation", "/e", recipe.creation("/e")),
+      ("kernel", "changes", "/e", recipe.changes("/e")),
+      ("engine", "changes", "/k", recipe.changes("/k")),
+      ("kernel", "removal", "/k", recipe.removal("/k") + recipe.creation("/k2")),
+      ("engine", "removal", "/e", recipe.removal("/e") + recipe.changes("/k2")),
     ]
     for round in rounds {
       let name = "\(recipe.name), \(round.what) by the \(round.who)"
@@ -32,6 +32,7 @@ struct ExchangeTests {
       }
       try #require(try hand.participant.finish() == nil, "\(name)")
 
+      if round.what == "creation" { try expectTrees(image, recipe, top: round.top) }
       let byEngine = try Self.readByEngine(image)
       let byKernel = try Self.readByKernel(image, at: point)
       #expect(byKernel.nodes.count > 150, "\(name)")
@@ -40,6 +41,14 @@ struct ExchangeTests {
       try #require(
         byEngine.differences(from: byKernel, "the engine", "the kernel") == [], "\(name)")
     }
+  }
+
+  /// The layout that was meant is there: extent trees of depth 1 and 2, an index of two levels.
+  private func expectTrees(_ image: Image, _ recipe: Recipe, top: String) throws {
+    #expect(try image.debugfs("dump_extents \(top)/deep").contains(" 2/ 2 "))
+    #expect(try image.debugfs("dump_extents \(top)/shallow").contains(" 1/ 1 "))
+    guard recipe.hasLongDirectories else { return }
+    #expect(try image.debugfs("htree \(top)/many").contains("Indirect levels: 1"))
   }
 
   private static func readByEngine(_ image: Image) throws -> SeenTree {

@@ -1,3 +1,4 @@
+import Ext4Format
 import Extant
 import ExtantBase
 import TestSupport
@@ -8,6 +9,8 @@ import TestSupport
 protocol Hand: AnyObject {
   var participant: any Participant { get }
   func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws
+  /// chattr(1): sets these besides what is set.
+  func addFlags(_ path: String, _ flags: UInt32) throws
   /// What is there now, after everything was written.
   func look() throws -> SeenTree
 }
@@ -22,6 +25,7 @@ extension Hand {
           throw SystemFailure(outcome.errno, "\(participant.name): \(operation)")
         }
       case .setAttribute(let path, let name, let value): try setAttribute(path, name, value)
+      case .addFlags(let path, let flags): try addFlags(path, flags)
       }
     }
   }
@@ -40,6 +44,12 @@ final class KernelHand: Hand {
     try System.setAttribute(root + path, name, value)
   }
 
+  func addFlags(_ path: String, _ flags: UInt32) throws {
+    let isDirectory = try System.status(root + path).isDirectory
+    let file = try OpenFile(root + path, isDirectory ? .directory : [])
+    try file.setFlags(try file.flags() | flags)
+  }
+
   func look() throws -> SeenTree {
     try OpenFile(root, .directory).syncFileSystem()
     return try SeenTree(mount: root, seeks: false)
@@ -55,6 +65,13 @@ final class EngineHand: Hand {
   func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws {
     let inode = try engine.fileSystem.resolve(path, followLast: false)
     try engine.fileSystem.setExtendedAttribute(Array(name.utf8), value, of: inode)
+  }
+
+  func addFlags(_ path: String, _ flags: UInt32) throws {
+    let inode = try engine.fileSystem.resolve(path, followLast: false)
+    let old = try engine.fileSystem.attributes(of: inode).flags
+    try engine.fileSystem.setInodeFlags(
+      old.union(InodeFlags(rawValue: flags)), of: inode)
   }
 
   func look() throws -> SeenTree {

@@ -7,6 +7,10 @@ extension SeenTree {
   /// mount that is being written answers by its page cache.
   init(mount root: String, seeks: Bool) throws {
     let born = try Self.creationTimes(root)
+    if seeks {
+      let text = try Program.succeed(["stat", "-f", "-c", "%S %b %f %c %d", root])
+      space = text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
+    }
     var known: [UInt64: SeenNode] = [:]
     var todo = [""]
     while let path = todo.popLast() {
@@ -35,6 +39,13 @@ extension SeenTree {
     if status.isSymbolicLink { node.target = try System.readSymbolicLink(path) }
     for name in try System.attributeNames(path) {
       node.attributes[name] = try System.attribute(path, name)
+    }
+    if status.isRegular || status.isDirectory {
+      let file = try OpenFile(path, status.isDirectory ? .directory : [])
+      node.flags = try file.flags()
+      var generation: [UInt8] = [0, 0, 0, 0]
+      try file.control(0x8008_7601, &generation)  // FS_IOC_GETVERSION
+      node.generation = generation.reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
     guard status.isRegular, status.blocks > 0 || status.size > 0 else { return node }
     let file = try OpenFile(path)

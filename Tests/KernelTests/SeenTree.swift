@@ -18,6 +18,9 @@ struct SeenNode: Equatable {
   var creationTime: Status.Time?
   var target: [UInt8] = []
   var attributes: [String: [UInt8]] = [:]
+  /// Of files and directories: those that FS_IOC_GETFLAGS shows, and FS_IOC_GETVERSION.
+  var flags: UInt32 = 0
+  var generation: UInt32 = 0
   /// What is mapped, past the end of the file too; neighbours of one state are made one.
   var runs: [FileMap.Run] = []
   /// The bytes of the written ones, up to the end of the file.
@@ -43,6 +46,8 @@ struct SeenNode: Equatable {
     compare("creation", \.creationTime)
     compare("target", \.target)
     compare("attributes", \.attributes)
+    compare("flags", \.flags)
+    compare("generation", \.generation)
     compare("runs", \.runs)
     if contents != other.contents {
       let place = zip(contents, other.contents).enumerated().first { $0.element.0 != $0.element.1 }
@@ -64,10 +69,15 @@ struct SeenNode: Equatable {
 /// A whole tree by path; "" is its root. lost+found is left out.
 struct SeenTree {
   var nodes: [String: SeenNode] = [:]
+  /// Block size, blocks, free blocks, inodes, free inodes, as statfs(2) tells.
+  var space: [UInt64]?
 
   /// What differs, a line each and not too many of them.
   func differences(from other: SeenTree, _ ours: String, _ theirs: String) -> [String] {
     var lines: [String] = []
+    if let space, let others = other.space, space != others {
+      lines.append("space \(space) and \(others)")
+    }
     for path in Set(nodes.keys).union(other.nodes.keys).sorted() {
       switch (nodes[path], other.nodes[path]) {
       case (let a?, let b?): lines += a.differences(from: b).map { "\(path)/: \($0)" }

@@ -4,6 +4,8 @@ import TortureKit
 enum Step {
   case operation(TortureKit.Operation)
   case setAttribute(String, String, [UInt8])
+  /// The bits of FS_IOC_SETFLAGS that are set besides those that are.
+  case addFlags(String, UInt32)
 }
 
 extension Recipe {
@@ -101,6 +103,12 @@ extension Recipe {
     add(
       .makeDirectory(path: top + "/a/heir", mode: 0o755),
       .create(path: top + "/a/heir/file", mode: 0o644))
+
+    // Append only, no dump, no access times; synchronous and the top of directories; immutable.
+    add(.create(path: top + "/flags", mode: 0o644), .create(path: top + "/fixed", mode: 0o644))
+    steps.append(.addFlags(top + "/flags", 0xE0))
+    steps.append(.addFlags(top + "/a/heir", 0x2_0048))
+    steps.append(.addFlags(top + "/fixed", 0x10))
 
     // Where 31 bits of seconds begin and end, and where ext4's 34 bits do.
     let times: [Int64] = [

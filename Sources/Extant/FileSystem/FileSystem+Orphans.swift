@@ -75,6 +75,9 @@ extension FileSystem {
 
   /// Finishes what a crash interrupted: the inodes on the orphan list, and in the orphan file,
   /// are deleted, or cut to their size where they still have a name.
+  ///
+  /// One that is free already was finished by somebody who left its number standing, as e2fsck
+  /// leaves the orphan file: it is skipped, and a list is not followed beyond it.
   func deleteOrphansLeftBehind() throws(FileSystemError) {
     var seen: Set<InodeNumber> = []
     var next = current.withLock { $0.lastOrphan }
@@ -83,18 +86,29 @@ extension FileSystem {
       guard seen.insert(number).inserted else {
         throw .corrupt(Corruption("orphan list", inode: number, "the list runs in a circle"))
       }
+      guard try inodes.isAllocated(number) else { break }
       let node = try makeNode(number, try readInode(number))
       let link = node.inode.deletionTime
       next = link == 0 ? nil : InodeNumber(link)
       found.append(node)
     }
     for number in try orphanFileEntries() where seen.insert(number).inserted {
+      guard try inodes.isAllocated(number) else { continue }
       found.append(try makeNode(number, try readInode(number)))
     }
-    guard !found.isEmpty else { return }
+    guard !seen.isEmpty else { return }
+    // All of them before the first is deleted: a commit in between writes the list of those left.
     for node in found {
       nodes.insert(node)
       orphans.withLock { $0.insert(node) }
+    }
+    if found.isEmpty {
+      try perform { (operation) throws(FileSystemError) in
+        current.withLock { $0.lastOrphan = nil }
+        operation.handle.noteChange()
+      }
+    }
+    for node in found {
       if node.isUnlinked {
         release(node)
       } else {
