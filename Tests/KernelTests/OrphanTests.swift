@@ -32,7 +32,17 @@ struct OrphanTests {
     return (image, try #require(space))
   }
 
-  @Test(arguments: cases) func whatTheKernelLeftOpenAndE2fsckFreedIsLeftAlone(_ item: Case) throws {
+  /// Who replays the journal.
+  enum Recovery: CaseIterable {
+    /// And does no more: the orphans are left to us.
+    case debugfs
+    /// And deletes the orphans, but leaves their numbers in the orphan file standing, and counts
+    /// what it freed twice.
+    case e2fsck
+  }
+
+  @Test(arguments: cases, Recovery.allCases)
+  func whatTheKernelLeftOpenIsDeletedOnce(_ item: Case, by recovery: Recovery) throws {
     let directory = try TemporaryDirectory()
     let (image, space) = try make(item, directory)
     let mount = try image.mountInKernel(at: directory("mount"))
@@ -57,9 +67,11 @@ struct OrphanTests {
       #expect(files.count == Self.count)
     }
     try mount.unmount()
-    // Recovery is others' business still. e2fsck, asked for no more, deletes what is on the list,
-    // leaves the numbers in the orphan file standing, and counts what it freed twice.
-    _ = try Program.run(["e2fsck", "-y", "-E", "journal_only", image.path])
+    // Recovery of the journal is others' business still.
+    switch recovery {
+    case .debugfs: try Program.succeed(["debugfs", "-w", "-R", "journal_run", image.path])
+    case .e2fsck: _ = try Program.run(["e2fsck", "-y", "-E", "journal_only", image.path])
+    }
 
     let fileSystem = try FileSystem.open(image.path)
     #expect(fileSystem.readOnlyReason == nil)
