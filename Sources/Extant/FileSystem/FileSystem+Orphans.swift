@@ -73,12 +73,12 @@ extension FileSystem {
     UInt32(truncatingIfNeeded: timestamp().seconds)
   }
 
-  /// Finishes what a crash interrupted: the inodes on the orphan list, and in the orphan file,
-  /// are deleted, or cut to their size where they still have a name.
+  /// What a crash interrupted: the inodes on the orphan list, and in the orphan file; nil where
+  /// both are empty. Changes nothing.
   ///
   /// One that is free already was finished by somebody who left its number standing, as e2fsck
   /// leaves the orphan file: it is skipped, and a list is not followed beyond it.
-  func deleteOrphansLeftBehind() throws(FileSystemError) {
+  func orphansLeftBehind() throws(FileSystemError) -> [Node]? {
     var seen: Set<InodeNumber> = []
     var next = current.withLock { $0.lastOrphan }
     var found: [Node] = []
@@ -96,19 +96,23 @@ extension FileSystem {
       guard try inodes.isAllocated(number) else { continue }
       found.append(try makeNode(number, try readInode(number)))
     }
-    guard !seen.isEmpty else { return }
+    return seen.isEmpty ? nil : found
+  }
+
+  /// Deletes orphans, or cuts those that still have a name to their size, and empties the list.
+  func finish(orphans left: [Node]) throws(FileSystemError) {
     // All of them before the first is deleted: a commit in between writes the list of those left.
-    for node in found {
+    for node in left {
       nodes.insert(node)
       orphans.withLock { $0.insert(node) }
     }
-    if found.isEmpty {
+    if left.isEmpty {
       try perform { (operation) throws(FileSystemError) in
         current.withLock { $0.lastOrphan = nil }
         operation.handle.noteChange()
       }
     }
-    for node in found {
+    for node in left {
       if node.isUnlinked {
         release(node)
       } else {

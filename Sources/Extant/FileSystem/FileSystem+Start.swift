@@ -80,8 +80,17 @@ extension FileSystem {
       }
     }
     guard readOnlyReason == nil else { return }
+    let left: [Node]?
+    do throws(FileSystemError) {
+      left = try orphansLeftBehind()
+    } catch .io(let failure) {
+      throw .io(failure)
+    } catch {
+      readOnlyReason = "the orphan list cannot be followed: \(error)"
+      return
+    }
     try markInUse()
-    try deleteOrphansLeftBehind()
+    if let left { try finish(orphans: left) }
     guard options.writeBackInterval > 0 else { return }
     flusher = Flusher(seconds: options.writeBackInterval) { [weak self] in
       self?.flushPeriodically()

@@ -46,8 +46,8 @@ public final class FileSystem: @unchecked Sendable {
   public let options: Options
   /// The superblock as it was at opening: the geometry, which does not change.
   public let superblock: Superblock
-  /// Why nothing can be written, where that is so.
-  public let readOnlyReason: String?
+  /// Why nothing can be written, where that is so. Known when opening ends, and the same from then.
+  public internal(set) var readOnlyReason: String?
 
   let cache: BlockCache
   let groups: GroupTable
