@@ -33,7 +33,7 @@ import Testing
   @Test func renameReplacesMovesExchangesAndRefuses() throws {
     let image = try EngineImage()
     try image.use { fs in
-      func name(_ text: String) -> FileName { try! FileName(text) }
+      func name(_ text: String) throws(FileSystemError) -> FileName { try FileName(text) }
       let a = try fs.makeDirectory(name("a"), in: .root, mode: 0o755).inode
       let b = try fs.makeDirectory(name("b"), in: a, mode: 0o755).inode
       let file = try fs.createFile(name("f"), in: b, mode: 0o644).inode
