@@ -12,7 +12,6 @@ DESTDIR ?=
 SWIFT ?= swift
 # mke2fs, losetup and their like are no ordinary user's programs.
 export PATH := $(PATH):/usr/sbin:/sbin
-# A mode of its own, so that `swift build` finds what `swift test` built.
 RELEASE := $(SWIFT) build -c release
 
 .PHONY: help demo test check format install bench torture images clean deps
@@ -71,6 +70,6 @@ deps: ## Install what is missing (apt-get, sudo where we are not root)
 	(( $${#missing[@]} )) || exit 0; \
 	echo "installing: $${missing[*]}"; \
 	sudo=(); (( EUID == 0 )) || sudo=(sudo); \
-	install=("$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends); \
+	install=("$${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300); \
 	"$${install[@]}" "$${missing[@]}" >/dev/null 2>&1 || \
 	  { "$${sudo[@]}" apt-get update -qq; "$${install[@]}" "$${missing[@]}"; }

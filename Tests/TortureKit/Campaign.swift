@@ -130,13 +130,16 @@ public struct Campaign {
           let door = FuseDoor(image: image, point: point, program: program)
           participants.append(try SyscallParticipant(door))
         case .relay:
-          participants.append(
-            try RelayParticipant(
-              image,
-              [
-                { try SyscallParticipant(KernelDoor(image: $0, point: point)) },
-                { try EngineParticipant($0) },
-              ]))
+          var runners: [RelayParticipant.Runner] = [
+            { try SyscallParticipant(KernelDoor(image: $0, point: point)) },
+            { try EngineParticipant($0) },
+          ]
+          if Environment.hasFuse && System.exists(program) {
+            runners.append {
+              try SyscallParticipant(FuseDoor(image: $0, point: point, program: program))
+            }
+          }
+          participants.append(try RelayParticipant(image, runners))
         case .engine: participants.append(try EngineParticipant(image))
         }
       }
