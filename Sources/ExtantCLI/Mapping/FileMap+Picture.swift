@@ -42,7 +42,8 @@ struct MapPicture {
   }
 
   func legend() -> String {
-    "a b c … data, by its place on the device   ░ unwritten   · hole   underlined: past the end"
+    "a b c … data, by its place on the device   ░ unwritten   · hole"
+      + (isColoured ? "   underlined: past the end" : "")
   }
 
   private func cellSize(_ end: UInt64, _ block: UInt64) -> UInt64 {
