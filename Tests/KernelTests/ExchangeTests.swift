@@ -1,6 +1,7 @@
 import Extant
 import TestSupport
 import Testing
+import TortureKit
 
 /// One image, changed by the kernel's ext4 and by us in turn: what one wrote the other reads, to
 /// the last time stamp, and e2fsck has nothing to say.
@@ -41,6 +42,38 @@ struct ExchangeTests {
       try #require(
         byEngine.differences(from: byKernel, "the engine", "the kernel") == [], "\(name)")
     }
+  }
+
+  @Test(arguments: [1024, 4096], ["huge_file", "^huge_file"])
+  func filesEndWhereTheKernelLetsThemEnd(blockSize: Int, feature: String) throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "16M", blockSize: blockSize, options: ["-O", feature])
+    let limit = try FileSystem.open(image.path, .readOnly)
+    let end = Int64(limit.maximumFileSize)
+    try limit.close()
+    let operations: [TortureKit.Operation] = [
+      .write(.path("/file"), offset: end - 10, count: 10, fill: 1),
+      .write(.path("/file"), offset: end - 10, count: 20, fill: 2),
+      .write(.path("/file"), offset: end, count: 1, fill: 3),
+      .truncate(.path("/file"), size: end), .truncate(.path("/file"), size: end + 1),
+      .fallocate(.path("/file"), mode: [], offset: end - 20, length: 20),
+      .fallocate(.path("/file"), mode: [], offset: end - 20, length: 21),
+      .fallocate(.path("/file"), mode: .keepSize, offset: end, length: 1),
+      .fallocate(
+        .path("/file"), mode: .insertRange, offset: 0, length: Int64(blockSize)),
+      .status(path: "/file"), .map(.path("/file")),
+    ]
+    let kernel = try KernelHand(image, at: directory("mount"))
+    let expected = operations.map { kernel.participant.perform($0) }
+    _ = kernel.participant.perform(.unlink(path: "/file"))
+    #expect(try kernel.participant.finish() == nil)
+    let engine = try EngineHand(image)
+    for (operation, expected) in zip(operations, expected) {
+      let found = engine.participant.perform(operation)
+      #expect(expected.agrees(with: found), "\(operation): \(expected) and \(found)")
+    }
+    #expect(try engine.participant.finish() == nil)
   }
 
   /// The layout that was meant is there: extent trees of depth 1 and 2, an index of two levels.

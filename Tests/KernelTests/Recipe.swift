@@ -42,6 +42,13 @@ struct Recipe: Sendable, CustomTestStringConvertible {
     Recipe(
       name: "everything off", blockSize: 1024,
       options: ["-I", "128", "-O", "^64bit,^metadata_csum,^flex_bg,^has_journal,^resize_inode"]),
+    Recipe(
+      name: "old features off", blockSize: 1024,
+      options: ["-O", "^large_file,^huge_file,^dir_nlink,^extra_isize,^sparse_super,^resize_inode"]),
+    Recipe(name: "no filetype", blockSize: 1024, options: ["-O", "^filetype"]),
+    Recipe(
+      name: "sparse_super2, small groups", blockSize: 1024,
+      options: ["-O", "sparse_super2,^resize_inode", "-g", "2048", "-G", "4"]),
     Recipe(name: "legacy hash", blockSize: 1024, commands: ["ssv def_hash_version legacy"]),
     Recipe(
       name: "tea hash", blockSize: 1024, commands: ["ssv def_hash_version tea"],

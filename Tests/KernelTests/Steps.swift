@@ -28,7 +28,7 @@ extension Recipe {
       write("/sparse", Int64(offset), 3000, UInt64(3 + index))
     }
     add(.truncate(.path(top + "/sparse"), size: 6_000_001))
-    write("/far", 1 << 41, 100, 6)
+    write("/far", 1 << 40, 100, 6)
 
     // Unwritten blocks with data in their midst, and more of them past the end of the file.
     let unwritten = FileReference.path(top + "/unwritten")

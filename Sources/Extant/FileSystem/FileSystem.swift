@@ -143,8 +143,15 @@ public final class FileSystem: @unchecked Sendable {
 
   public var isReadOnly: Bool { readOnlyReason != nil || journal.abortReason != nil }
 
-  /// The last block address plus one of a file, in bytes: `2^32 - 1` blocks.
-  public var maximumFileSize: UInt64 { LogicalBlock.limit.rawValue * blockSize64 }
+  /// The last block address plus one of a file, in bytes: `2^32 - 1` blocks, and without
+  /// `huge_file` no more than `2^32 - 1` sectors hold, since the inode counts these.
+  public var maximumFileSize: UInt64 {
+    let blocks = LogicalBlock.limit.rawValue
+    guard !superblock.features.readOnlyCompat.contains(.hugeFile) else {
+      return blocks * blockSize64
+    }
+    return min(blocks, UInt64(UInt32.max) / sectorsPerBlock) * blockSize64
+  }
 
   func requireWritable() throws(FileSystemError) {
     if readOnlyReason != nil { throw .refused(.readOnlyFileSystem) }
