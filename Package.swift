@@ -25,7 +25,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let package = Package(
   name: "extant",
   products: [
-    .library(name: "Extant", targets: ["Extant"]),
+    .library(name: "Extant", targets: ["Extant", "ExtantBase", "BlockIO", "ExtantMake"]),
     .executable(name: "extant", targets: ["ExtantCLI"]),
     .executable(name: "extant-bench", targets: ["ExtantBench"]),
     .library(name: "extant-fallocate", type: .dynamic, targets: ["ExtantFallocate"]),
