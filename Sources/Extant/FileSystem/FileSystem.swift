@@ -153,6 +153,12 @@ public final class FileSystem: @unchecked Sendable {
     return min(blocks, UInt64(UInt32.max) / sectorsPerBlock) * blockSize64
   }
 
+  /// What to tell whoever changes a filesystem that was not closed properly before; nil where it was.
+  public var uncleanWarning: String? {
+    guard !superblock.state.contains(.clean) else { return nil }
+    return "was not cleanly unmounted; unmount it and run e2fsck -f"
+  }
+
   func requireWritable() throws(FileSystemError) {
     if readOnlyReason != nil { throw .refused(.readOnlyFileSystem) }
     if journal.abortReason != nil { throw .refused(.readOnlyFileSystem) }

@@ -24,10 +24,13 @@ import Threading
     guard
       let session = unsafe Self.makeSession(server, options.kernelList(source: source))
     else { throw MountError("libfuse refuses the options \(options.kernelList(source: source))") }
-    guard unsafe fuse_session_mount(session, mountpoint) == 0 else {
+    var result: Int32 = 0
+    let said = StandardErrorCapture.during {
+      result = unsafe fuse_session_mount(session, mountpoint)
+    }
+    guard result == 0 else {
       unsafe fuse_session_destroy(session)
-      throw MountError(
-        "\(mountpoint): cannot mount here (is /dev/fuse there, is the mountpoint yours?)")
+      throw MountError("\(mountpoint): cannot mount here: \(Self.refusal(said))")
     }
     guard unsafe extant_session_use_io(session, csys_fuse_writev, csys_fuse_read) == 0 else {
       unsafe fuse_session_unmount(session)
@@ -41,6 +44,18 @@ import Threading
   deinit {
     unsafe server.notices.attach(nil)
     unsafe fuse_session_destroy(session)
+  }
+
+  /// Why the kernel or fusermount3 would not mount, `said` being what they wrote.
+  private static func refusal(_ said: String) -> String {
+    // Only root's own attempt is without fusermount3, and libfuse's log may be the system's.
+    if let line = said.split(separator: "\n").last(where: { $0.contains(":") }) {
+      return String(line.drop { $0 != ":" }.dropFirst(2))
+    }
+    do {
+      try FileDescriptor.open(FilePath("/dev/fuse"), .readWrite, options: .closeOnExec).close()
+    } catch { return "/dev/fuse: \(error)" }
+    return "the kernel refuses (are you allowed to mount?)"
   }
 
   private static func makeSession(_ server: FuseServer, _ options: String) -> OpaquePointer? {

@@ -81,6 +81,9 @@ private enum Daemon {
       _ = try? status.writeAll(error.description.utf8)
       _exit(1)
     }
+    for warning in service.warnings {
+      _ = try? FileDescriptor.standardError.writeAll("extant: \(warning)\n".utf8)
+    }
     detachStandardStreams()
     service.ready()
     _ = try? status.writeAll([readyMark])

@@ -45,7 +45,15 @@ final class MountService {
       try? engine.close()
       throw error
     }
-    if let reason = engine.readOnlyReason { logger.warning("\(source): read-only: \(reason)") }
+    for warning in warnings { logger.warning("\(warning)") }
+  }
+
+  /// What whoever mounts should know, a line each.
+  var warnings: [String] {
+    var result: [String] = []
+    if let reason = engine.readOnlyReason { result.append("\(source): read-only: \(reason)") }
+    if let warning = engine.uncleanWarning { result.append("\(source): \(warning)") }
+    return result
   }
 
   private static func makePipe() throws(MountError) -> (
