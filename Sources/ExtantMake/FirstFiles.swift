@@ -22,12 +22,18 @@ struct FirstFiles {
   /// Blocks that count as overhead though they are a file's.
   private(set) var journalBlockCount: UInt64 = 0
 
-  init(_ placement: TablePlacement, time: Timestamp) throws(FileSystemError) {
+  init(
+    _ placement: TablePlacement, time: Timestamp, rootOwner: (uid: UInt32, gid: UInt32)?
+  ) throws(FileSystemError) {
     superblock = placement.superblock
     used = placement.used
     isTouched = placement.isTouched
     self.time = time
     try makeDirectories()
+    if let rootOwner, let root = inodes.firstIndex(where: { $0.number == .root }) {
+      inodes[root].inode.uid = rootOwner.uid
+      inodes[root].inode.gid = rootOwner.gid
+    }
     if superblock.features.compat.contains(.resizeInode) { try makeResizeInode() }
     if superblock.features.compat.contains(.hasJournal) { try makeJournal() }
     if superblock.features.compat.contains(.orphanFile) { try makeOrphanFile() }

@@ -18,6 +18,13 @@ public func makeFileSystem(
   try NewFileSystem(options, deviceByteCount: device.byteCount).write(to: device)
 }
 
+/// Throws what `makeFileSystem` would throw for these options on a device of that size, in bytes.
+public func checkMakeOptions(
+  _ options: MakeOptions, deviceByteCount: UInt64
+) throws(FileSystemError) {
+  _ = try NewFileSystem(options, deviceByteCount: deviceByteCount)
+}
+
 /// A filesystem planned as a whole before its first byte is written.
 struct NewFileSystem {
   private var superblock: Superblock
@@ -41,7 +48,7 @@ struct NewFileSystem {
     let geometry = try Geometry(options, deviceByteCount: deviceByteCount)
     let placement = try TablePlacement(
       Superblock(geometry, label: options.label, uuid: uuid, hashSeed: hashSeed, time: time))
-    files = try FirstFiles(placement, time: time)
+    files = try FirstFiles(placement, time: time, rootOwner: options.rootOwner)
     superblock = files.superblock
     descriptors = placement.descriptors
     setCounts(overhead: Self.overhead(placement, files))

@@ -26,6 +26,8 @@ public struct MakeOptions: Sendable {
   public var hashSeed: [UInt8]?
   /// The time of everything made; nil takes the clock's.
   public var time: Timestamp?
+  /// Whose the root directory is; nil leaves it to the superuser.
+  public var rootOwner: (uid: UInt32, gid: UInt32)?
   public var inodeTables = InodeTables.zeroedWhereCheap
 
   /// What becomes of the parts of the inode tables that hold no inode yet.

@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockIO
 import ExtantBase
 import ExtantMake
+import Glibc
 
 /// `extant mkfs`
 struct MakeCommand: ParsableCommand {
@@ -46,6 +47,11 @@ struct MakeCommand: ParsableCommand {
   @Option(name: .customShort("m"), help: "Percentage of blocks that only the superuser may take.")
   var reserved: Double?
 
+  @Option(
+    name: .customShort("E"),
+    help: "root_owner: the root directory is yours; root_owner=UID:GID: it is theirs.")
+  var extended: String?
+
   @Flag(help: "Overwrite a filesystem that is there.")
   var force = false
 
@@ -64,24 +70,48 @@ struct MakeCommand: ParsableCommand {
       }
       options.uuid = bytes
     }
+    if let extended { options.rootOwner = try owner(extended) }
     let byteCount = try size.map(byteCount)
     options.byteCount = byteCount
 
+    // Before a file is made or made longer.
+    let exists = unsafe access(image, F_OK) == 0
+    guard exists || byteCount != nil else {
+      throw CommandFailure("\(image): does not exist: give the SIZE to make it with")
+    }
+    if let byteCount {
+      try at(image) { () throws(FileSystemError) in
+        try checkMakeOptions(options, deviceByteCount: byteCount)
+      }
+    }
+    if exists && !force { try refuseExistingContent() }
     let device = try FileDevice(path: image, access: .readWrite, create: byteCount)
     defer { try? device.close() }
-    if !force,
-      let found = try at(
-        image,
-        { () throws(FileSystemError) in
-          try detectExistingContent(on: device)
-        })
-    {
-      throw CommandFailure("\(image): holds \(found) already; --force overwrites it")
-    }
     try at(image) { () throws(FileSystemError) in
       try makeFileSystem(on: device, options)
       try device.close()
     }
+  }
+
+  private func refuseExistingContent() throws {
+    let device = try FileDevice(path: image, access: .readWrite)
+    defer { try? device.close() }
+    let found = try at(image) { () throws(FileSystemError) in
+      try detectExistingContent(on: device)
+    }
+    guard let found else { return }
+    throw CommandFailure("\(image): holds \(found) already; --force overwrites it")
+  }
+
+  /// Of `-E root_owner[=UID:GID]`.
+  private func owner(_ text: String) throws -> (uid: UInt32, gid: UInt32) {
+    if text == "root_owner" { return (getuid(), getgid()) }
+    let parts = text.split(separator: "=", maxSplits: 1)
+    let numbers = (parts.last ?? "").split(separator: ":").compactMap { UInt32($0) }
+    guard parts.count == 2, parts[0] == "root_owner", numbers.count == 2 else {
+      throw ValidationError("-E \(text): what there is is root_owner or root_owner=UID:GID")
+    }
+    return (numbers[0], numbers[1])
   }
 
   private func byteCount(_ text: String) throws -> UInt64 {
