@@ -24,7 +24,9 @@ struct MapCommand: ParsableCommand {
         objects.append(map.json("\(location)"))
       } else if picture {
         let picture = MapPicture(isColoured: Output.isTerminal)
-        try Output.write("\(location): \(map.size) bytes, \(map.extents.count) extents\n")
+        let count = map.extents.count
+        try Output.line(
+          "\(location): \(map.size) bytes, \(count) extent\(count == 1 ? "" : "s")")
         try Output.write(picture.text(map) + picture.legend() + "\n")
       } else {
         try Output.write(map.table("\(location)"))

@@ -1,45 +1,64 @@
 extension FileMap {
-  /// As `filefrag -v` lists extents, in blocks.
+  /// As `filefrag -v` prints it, in blocks, without its line about the filesystem's type.
   func table(_ name: String) -> String {
     let block = max(1, blockSize)
     let blocks = (size + block - 1) / block
-    var rows: [[String]] = [
-      ["ext:", "logical_offset:", "physical_offset:", "length:", "expected:", "flags:"]
-    ]
-    var expected: UInt64?
+    var rows: [String] = []
+    var fragments = 0
+    var previous: MapExtent?
     for (index, extent) in extents.enumerated() {
-      let logical = extent.logical / block
-      let length = extent.length / block
       let isLast = index == extents.count - 1
-      var flags: [String] = []
-      if isLast { flags.append("last") }
-      if extent.physical == nil { flags.append("delalloc") }
-      if extent.isUnwritten { flags.append("unwritten") }
-      if isLast && extent.logical + extent.length >= size { flags.append("eof") }
-      let physical = extent.physical.map { $0 / block }
-      let jump = expected != nil && physical != nil && physical != expected
-      rows.append([
-        "\(index):", Self.span(logical, length) + ":",
-        physical.map { Self.span($0, length) + ":" } ?? "-:",
-        "\(length):", jump ? expected.map { "\($0):" } ?? "" : "", flags.joined(separator: ","),
-      ])
-      expected = physical.map { $0 + length }
+      let expected = place(expectedAfter: previous, extent)
+      if expected != nil || fragments == 0 { fragments += 1 }
+      let physical = extent.physical.map { Self.span($0 / block, extent.length / block, 10) }
+      rows.append(
+        Self.padded("\(index)", 4) + ": "
+          + Self.span(extent.logical / block, extent.length / block, 8)
+          + ": " + (physical ?? Self.padded("-", 22)) + ": "
+          + Self.padded("\(extent.length / block)", 6) + ":"
+          + Self.padded(expected.map { "\($0 / block):" } ?? "", 12)
+          + flags(extent, isLast: isLast))
+      previous = extent
     }
-    var widths = [Int](repeating: 0, count: 5)
-    for row in rows { for index in 0..<5 { widths[index] = max(widths[index], row[index].count) } }
-    let lines = rows.map { row in
-      (0..<5).map { String(repeating: " ", count: widths[$0] - row[$0].count) + row[$0] }
-        .joined(separator: " ") + " " + row[5]
+    if !rows.isEmpty {
+      rows.insert(
+        " ext:     logical_offset:        physical_offset: length:   expected: flags:", at: 0)
     }
-    return
-      "File size of \(name) is \(size) (\(blocks) block\(blocks == 1 ? "" : "s") of \(block) bytes)\n"
-      + lines.joined(separator: "\n")
-      + "\n\(name): \(extents.count) extent\(extents.count == 1 ? "" : "s") found\n"
+    let head =
+      "File size of \(name) is \(size) (\(blocks) block\(Self.s(blocks)) of \(block) bytes)"
+    let end = "\(name): \(fragments) extent\(Self.s(UInt64(fragments))) found"
+    return ([head] + rows + [end]).map { $0 + "\n" }.joined()
   }
 
-  private static func span(_ start: UInt64, _ length: UInt64) -> String {
-    "\(start)..\(start + max(1, length) - 1)"
+  /// Where `extent` would lie if it went on where `previous` ended, or as far behind its start as in
+  /// the file (a hole whose blocks were freed); nil where it does lie so. A file that begins with a
+  /// hole is thought to begin at the device's start.
+  private func place(expectedAfter previous: MapExtent?, _ extent: MapExtent) -> UInt64? {
+    guard let physical = extent.physical else { return nil }
+    guard let previous else { return extent.logical == 0 ? nil : extent.logical }
+    guard let before = previous.physical else { return nil }
+    let expected = before + (extent.logical - previous.logical)
+    return physical == expected || physical == before + previous.length ? nil : expected
   }
+
+  private func flags(_ extent: MapExtent, isLast: Bool) -> String {
+    var flags: [String] = []
+    if isLast { flags.append("last") }
+    if extent.physical == nil { flags += ["unknown_loc", "delalloc"] }
+    if extent.isUnwritten { flags.append("unwritten") }
+    let text = flags.isEmpty ? "" : " " + flags.joined(separator: ",")
+    return text + (extent.logical + extent.length >= size ? ",eof" : "")
+  }
+
+  private static func padded(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
+
+  private static func span(_ start: UInt64, _ length: UInt64, _ width: Int) -> String {
+    padded("\(start)", width) + ".." + padded("\(start + max(1, length) - 1)", width)
+  }
+
+  private static func s(_ count: UInt64) -> String { count == 1 ? "" : "s" }
 
   func json(_ name: String) -> JSON {
     .object([
