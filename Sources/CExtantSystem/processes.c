@@ -51,6 +51,32 @@ int csys_wait_end_signal(int wake) {
   return number;
 }
 
+static volatile sig_atomic_t noted;
+
+static void note(int number) { noted = number; }
+
+void csys_note_end_signals(void) {
+  const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+  // No SA_RESTART: the interrupted call must return.
+  struct sigaction action = {.sa_handler = note}, old;
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    // What is ignored, as under nohup(1), stays so.
+    if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+      sigaction(numbers[i], &action, NULL);
+}
+
+int csys_noted_end_signal(void) { return noted; }
+
+void csys_end_by_signal(int number) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  signal(number, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  raise(number);
+  _exit(128 + number);
+}
+
 static void nothing(int number) { (void)number; }
 
 void csys_make_sigusr1_interrupt(void) {

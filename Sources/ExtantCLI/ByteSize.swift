@@ -10,10 +10,12 @@ struct ByteSize: ExpressibleByArgument {
   private init(bytes: Int64) { self.bytes = bytes }
 
   init?(argument: String) {
-    let digits = argument.prefix { $0.isASCII && $0.isNumber }
-    guard let number = Int64(digits), let unit = Self.unit(argument.dropFirst(digits.count)) else {
-      return nil
-    }
+    let isHexadecimal = argument.hasPrefix("0x") || argument.hasPrefix("0X")
+    let text = argument.dropFirst(isHexadecimal ? 2 : 0)
+    let digits = text.prefix { $0.isASCII && (isHexadecimal ? $0.isHexDigit : $0.isNumber) }
+    guard let number = Int64(digits, radix: isHexadecimal ? 16 : 10),
+      let unit = Self.unit(text.dropFirst(digits.count))
+    else { return nil }
     let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
     guard !overflow else { return nil }
     self.bytes = bytes
@@ -24,9 +26,9 @@ struct ByteSize: ExpressibleByArgument {
     let letters = Array("KMGTPE")
     guard let power = letters.firstIndex(of: Character(first.uppercased())) else { return nil }
     let base: Int64
-    switch suffix.dropFirst() {
-    case "", "iB": base = 1024
-    case "B": base = 1000
+    switch suffix.dropFirst().lowercased() {
+    case "", "ib": base = 1024
+    case "b": base = 1000
     default: return nil
     }
     return (0...power).reduce(1) { product, _ in product * base }

@@ -21,11 +21,14 @@ struct ExtantCommand: ParsableCommand {
 
   /// Errors are one line. Exit codes: 1 where something failed, 64 where the command was wrong.
   static func main() {
-    // A reader that goes away is an error of write(2), with its line, and not a silent end.
+    // A reader that goes away is an error of write(2): images are closed before the end.
     signal(SIGPIPE, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()
+      Interruption.noted?.end()
+    } catch let interruption as Interruption {
+      interruption.end()
     } catch let error as CommandFailure {
       fail(error.description, 1)
     } catch let error as FileSystemError {
@@ -39,6 +42,7 @@ struct ExtantCommand: ParsableCommand {
   }
 
   private static func fail(_ text: String, _ code: Int32) -> Never {
+    Interruption.noted?.end()
     Output.error("extant: \(text)\n")
     Glibc.exit(code)
   }

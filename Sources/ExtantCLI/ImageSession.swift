@@ -22,13 +22,16 @@ enum ImageSession {
   static func open(_ path: String, writing: Bool) throws -> FileSystem {
     var options = FileSystem.Options()
     options.access = writing ? .readWrite : .readOnly
-    if !writing { options.accessTimes = .never }
+    if writing { Interruption.watch() } else { options.accessTimes = .never }
     let fileSystem = try at(path) { () throws(FileSystemError) in
       try FileSystem.open(path, options)
     }
     if writing, let reason = fileSystem.readOnlyReason {
       try? fileSystem.close()
       throw CommandFailure("\(path): can only be read: \(reason)")
+    }
+    if writing, let warning = fileSystem.uncleanWarning {
+      Output.error("extant: \(path): \(warning)\n")
     }
     return fileSystem
   }

@@ -9,7 +9,10 @@ enum Output {
   static func write(_ text: String) throws { try write(Array(text.utf8)) }
 
   static func write(_ bytes: [UInt8]) throws {
-    do { _ = try FileDescriptor.standardOutput.writeAll(bytes) } catch {
+    do { _ = try FileDescriptor.standardOutput.writeAll(bytes) } catch Errno.brokenPipe {
+      // As with cat: no message.
+      throw Interruption(signal: SIGPIPE)
+    } catch {
       throw CommandFailure("standard output: \(error)")
     }
   }

@@ -224,7 +224,18 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
     environment = ours;
   }
   pid_t child;
-  int error = posix_spawnp(&child, arguments[0], &actions, NULL, (char *const *)arguments, environment);
+  // Signals as a shell's child has them: what runs the tests may ignore or block some.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  int error = posix_spawnp(
+    &child, arguments[0], &actions, &attributes, (char *const *)arguments, environment);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   free(ours);
   if (error) return -(int64_t)error;

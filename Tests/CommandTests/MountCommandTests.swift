@@ -67,6 +67,33 @@ struct MountCommandTests {
     #expect(try image.complaint() == nil)
   }
 
+  @Test("mounting an image that was not cleanly unmounted works, and says so")
+  func unclean() throws {
+    try Program.succeed(["debugfs", "-w", "-R", "ssv state 0", image.path])
+    let result = try Command.run("mount", image.path, directory("mnt"))
+    #expect(result.status == 0)
+    #expect(
+      result.output.hasSuffix(": was not cleanly unmounted; unmount it and run e2fsck -f\n"))
+    try Command.succeed("umount", directory("mnt"))
+  }
+
+  @Test("a mount that fusermount3 refuses is one line with its reason")
+  func refused() throws {
+    guard System.isRoot, let setpriv = Environment.find("setpriv") else { return }
+    try System.changeMode(image.path, 0o666)
+    try System.changeMode(directory(""), 0o755)
+    let result = try Program.run([
+      setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", Command.program, "mount",
+      image.path, directory("mnt"),
+    ])
+    // Where the program itself may not be reached by others, setpriv says so.
+    guard !result.output.hasPrefix("setpriv") else { return }
+    #expect(result.status == 1)
+    #expect(result.output.hasPrefix("extant: "))
+    #expect(result.output.contains("cannot mount here: "))
+    #expect(result.output.filter { $0 == "\n" }.count == 1)
+  }
+
   @Test("a mount with ro takes no change")
   func readOnly() throws {
     let mount = try mount("ro")
@@ -95,6 +122,17 @@ struct MountCommandTests {
       from: Tree(at: kernel.point, times: true), "ours", "kernel")
     #expect(differences == [])
     try kernel.unmount()
+  }
+
+  @Test("a demo that is interrupted leaves no mount and no folder")
+  func demoInterrupted() throws {
+    let script = """
+      TMPDIR="$2" "$1" demo > "$2/log" & sleep 0.3; kill -TERM $!; wait $!; echo "status $?"
+      ls "$2" | grep extant-demo; grep "$2/extant-demo" /proc/mounts; true
+      """
+    let result = try Program.run(
+      ["bash", "-c", script, "sh", Command.program, directory("mnt")])
+    #expect(result.output == "status 143\n")
   }
 
   @Test("the demo ends well")

@@ -1,4 +1,4 @@
-// Processes, signals and mounts: what Swift's Glibc leaves out. Used by ExtantFuse alone.
+// Processes, signals and mounts: what Swift's Glibc leaves out. Used by ExtantFuse and the program.
 #ifndef CEXTANTSYSTEM_PROCESSES_H
 #define CEXTANTSYSTEM_PROCESSES_H
 
@@ -18,6 +18,16 @@ void csys_block_end_signals(void);
 
 // Waits for one of those signals and returns its number, or 0 when `wake` becomes readable.
 int csys_wait_end_signal(int wake);
+
+// From now on SIGINT, SIGTERM and SIGHUP are noted, interrupt a blocking system call, and do nothing
+// else.
+void csys_note_end_signals(void);
+
+// The number of the last signal noted, or 0.
+int csys_noted_end_signal(void);
+
+// Ends the process by that signal, whatever it was set to.
+void csys_end_by_signal(int number);
 
 // Makes SIGUSR1 interrupt a blocking system call of the calling thread, and do nothing else.
 void csys_make_sigusr1_interrupt(void);

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ExtantBase
+import Glibc
 
 /// `extant cp`
 struct CopyCommand: ParsableCommand {
@@ -26,6 +27,9 @@ struct CopyCommand: ParsableCommand {
     guard locations.count >= 2 else {
       throw ValidationError("needs a source and a target")
     }
+    guard locations.contains(where: { $0.image != nil }) else {
+      throw ValidationError("none of these is in an image: write IMAGE:/path")
+    }
   }
 
   func run() throws {
@@ -43,6 +47,10 @@ struct CopyCommand: ParsableCommand {
     do {
       let targetWorld = try world(target)
       let isDirectory = try targetWorld.facts(target.path, following: true)?.kind == .directory
+      if target.image == nil { try refuseImages(at: target.path) }
+      guard isDirectory || recursive || archive || !target.path.hasSuffix("/") else {
+        throw CommandFailure("\(target): is no directory")
+      }
       guard isDirectory || sources.count == 1 else {
         throw CommandFailure("\(target): is no directory, and there are several sources")
       }
@@ -52,6 +60,7 @@ struct CopyCommand: ParsableCommand {
         copier.keepsEverything = archive
         let into = isDirectory && !source.lastComponent.isEmpty
         let place = into ? target.appending(source.lastComponent) : target
+        if into, target.image == nil { try refuseImages(at: place.path) }
         try copier.copy(source.path, to: place.path)
       }
     } catch {
@@ -59,5 +68,18 @@ struct CopyCommand: ParsableCommand {
       throw error
     }
     for image in images.values { try image.close() }
+  }
+
+  /// A slip, `cp disk.img:/file disk.img`, must not overwrite the image.
+  private func refuseImages(at path: String) throws {
+    func identity(_ path: String) -> [UInt64]? {
+      var status = stat()
+      guard unsafe stat(path, &status) == 0 else { return nil }
+      return [UInt64(status.st_dev), UInt64(status.st_ino)]
+    }
+    guard let place = identity(path) else { return }
+    for image in locations.compactMap(\.image) where identity(image) == place {
+      throw CommandFailure("\(path): is the image itself; \(path):/ is what it holds")
+    }
   }
 }

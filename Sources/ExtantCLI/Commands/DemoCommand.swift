@@ -17,6 +17,8 @@ struct DemoCommand: ParsableCommand {
   var keep = false
 
   func run() throws {
+    // Ctrl-C ends it between two steps, with everything taken away.
+    Interruption.watch()
     let directory = try temporaryDirectory()
     defer { if !keep { cleanUp(directory) } }
     let image = directory + "/demo.img"
@@ -137,6 +139,7 @@ private struct DemoFile {
     _ title: String, _ mode: FallocateMode, _ offset: Int, _ length: Int,
     _ change: (inout [UInt8]) -> Void
   ) throws {
+    try Interruption.check()
     let start = Clock.nanoseconds
     do {
       try MountedFile.fallocate(
@@ -167,11 +170,12 @@ private struct DemoFile {
   private mutating func finish(_ title: String, since start: UInt64, until end: UInt64? = nil)
     throws
   {
-    let time = ((end ?? Clock.nanoseconds) - start) / 1000
+    let time = Clock.text((end ?? Clock.nanoseconds) - start)
     let map = try FileMap(file, path)
     if origin == nil { origin = map.extents.compactMap(\.physical).min() }
     try Output.line(
-      "\n\(title): \(time) us; now \(map.size) bytes in \(map.extents.count) extents")
+      "\n\(title): \(time); now \(map.size) bytes in \(map.extents.count) extent"
+        + (map.extents.count == 1 ? "" : "s"))
     try Output.write(picture.text(map))
     try compare(map.size)
   }
@@ -200,6 +204,13 @@ private enum Clock {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+
+  /// 123 us, or 4.5 ms.
+  static func text(_ nanoseconds: UInt64) -> String {
+    let microseconds = nanoseconds / 1000
+    guard microseconds >= 1000 else { return "\(microseconds) us" }
+    return "\(microseconds / 1000).\(microseconds / 100 % 10) ms"
   }
 }
 

@@ -18,17 +18,20 @@ struct Copier {
 
   /// Copies the node at `path` to `place`, which is its new name and not a directory to put it in.
   mutating func copy(_ path: String, to place: String) throws {
+    try Interruption.check()
     // As cp: what was named is followed, unless nodes are copied as they are.
     let follows = !isRecursive && !keepsEverything
     guard let facts = try source.facts(path, following: follows) else {
-      throw CommandFailure("\(path): no such file or directory")
+      throw CommandFailure("\(source.name(path)): No such file or directory")
     }
     let existing = try target.facts(place, following: false)
     if source === target, let existing, existing.identity == facts.identity {
-      throw CommandFailure("\(path) and \(place) are the same")
+      throw CommandFailure("\(source.name(path)) and \(target.name(place)) are the same file")
     }
     guard facts.kind == .directory else { return try copyNode(facts, path, place, existing) }
-    guard isRecursive else { throw CommandFailure("\(path): is a directory: -r copies those") }
+    guard isRecursive else {
+      throw CommandFailure("\(source.name(path)): is a directory: -r copies those")
+    }
     try copyDirectory(facts, path, place, existing)
   }
 
@@ -39,7 +42,8 @@ struct Copier {
     let names = try source.names(path)
     if let existing {
       guard existing.kind == .directory else {
-        throw CommandFailure("\(place): is no directory, and \(path) is one")
+        throw CommandFailure(
+          "\(target.name(place)): is no directory, and \(source.name(path)) is one")
       }
     } else {
       try target.makeDirectory(place, mode: facts.mode & 0o777 | 0o700)
@@ -57,25 +61,36 @@ struct Copier {
   ) throws {
     if let existing {
       guard existing.kind != .directory else {
-        throw CommandFailure("\(place): is a directory, and \(path) is none")
+        throw CommandFailure(
+          "\(target.name(place)): is a directory, and \(source.name(path)) is none")
       }
-      if facts.kind != .regular || existing.kind != .regular { try target.remove(place) }
+      // Contents go into what is there, be it a device; other kinds take its place.
+      if !isContents(facts) { try target.remove(place) }
     }
     if keepsEverything, facts.links > 1 {
       if let first = firstNames[facts.identity] {
-        if existing != nil, facts.kind == .regular { try target.remove(place) }
+        if existing != nil, isContents(facts) { try target.remove(place) }
         return try target.makeHardLink(place, to: first)
       }
       firstNames[facts.identity] = place
     }
     switch facts.kind {
-    case .regular: try copyContents(facts, path, place)
+    case _ where isContents(facts): try copyContents(facts, path, place)
     case .symbolicLink: try target.makeLink(place, target: try source.target(path))
     default:
-      guard isRecursive else { throw CommandFailure("\(path): is no regular file") }
+      guard isRecursive else { throw CommandFailure("\(source.name(path)): is no regular file") }
       try target.makeNode(place, facts)
     }
     try keep(facts, path, place)
+  }
+
+  /// Whether the node is copied by its bytes: a file, or a pipe or device that was named, as cp does.
+  private func isContents(_ facts: NodeFacts) -> Bool {
+    switch facts.kind {
+    case .regular: true
+    case .fifo, .characterDevice, .blockDevice: source.hasStreams && !isRecursive
+    default: false
+    }
   }
 
   /// Holes stay holes.
@@ -86,6 +101,7 @@ struct Copier {
     while let range = try reader.data(from: offset) {
       offset = range.lowerBound
       while offset < range.upperBound {
+        try Interruption.check()
         let count = Int(min(1 << 20, range.upperBound - offset))
         let bytes = try reader.read(count, at: offset)
         // The file may be shorter by now, or one that does not tell its size.

@@ -5,6 +5,10 @@ import SystemPackage
 
 /// The host's own tree.
 final class HostWorld: World {
+  let hasStreams = true
+
+  func name(_ path: String) -> String { path }
+
   /// An errno as the failure of a path.
   private static func failure(_ path: String) -> CommandFailure {
     CommandFailure("\(path): \(Errno(rawValue: Glibc.errno))")
@@ -92,7 +96,7 @@ final class HostWorld: World {
     HostFile(
       path: path,
       try open(
-        path, .readWrite, [.create, .truncate],
+        path, .writeOnly, [.create, .truncate],
         FilePermissions(rawValue: mode_t(mode & 0o777))))
   }
 
@@ -153,10 +157,17 @@ final class HostWorld: World {
 private final class HostFile: WorldReader, WorldWriter {
   private let path: String
   private let descriptor: FileDescriptor
+  /// A pipe or device: read and written in order, without holes or a size.
+  private let isStream: Bool
+  /// Of a stream that is written: where it is.
+  private var position: UInt64 = 0
 
   init(path: String, _ descriptor: FileDescriptor) {
     self.path = path
     self.descriptor = descriptor
+    var status = stat()
+    isStream =
+      unsafe fstat(descriptor.rawValue, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
   }
 
   deinit { try? descriptor.close() }
@@ -164,6 +175,7 @@ private final class HostFile: WorldReader, WorldWriter {
   private func failure(_ error: any Error) -> CommandFailure { CommandFailure("\(path): \(error)") }
 
   func data(from offset: UInt64) throws -> Range<UInt64>? {
+    if isStream { return offset..<UInt64(Int64.max) }
     func seek(_ offset: Int64, _ whence: Int32) throws -> Int64? {
       let found = lseek(descriptor.rawValue, Int(offset), whence)
       if found >= 0 { return Int64(found) }
@@ -183,25 +195,55 @@ private final class HostFile: WorldReader, WorldWriter {
     do {
       while done < count {
         let piece = try unsafe bytes.withUnsafeMutableBytes { bytes in
-          try unsafe descriptor.read(
-            fromAbsoluteOffset: Int64(offset) + Int64(done),
-            into: UnsafeMutableRawBufferPointer(rebasing: bytes[done...]))
+          let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[done...])
+          return isStream
+            ? try unsafe readStream(rest)
+            : try unsafe descriptor.read(
+              fromAbsoluteOffset: Int64(offset) + Int64(done), into: rest)
         }
         if piece == 0 { break }
         done += piece
       }
+    } catch let error as Interruption {
+      throw error
     } catch { throw failure(error) }
     bytes.removeLast(count - done)
     return bytes
   }
 
-  func write(_ bytes: [UInt8], at offset: UInt64) throws {
-    do { _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), bytes) } catch {
-      throw failure(error)
+  /// A read that may wait for ever, but not past Ctrl-C.
+  private func readStream(_ bytes: UnsafeMutableRawBufferPointer) throws -> Int {
+    while true {
+      do {
+        return try unsafe descriptor.read(into: bytes, retryOnInterrupt: false)
+      } catch Errno.interrupted { try Interruption.check() }
     }
   }
 
+  /// Zeros for a hole, where a stream is written.
+  private func fill(to offset: UInt64) throws {
+    while position < offset {
+      let count = min(offset - position, 1 << 20)
+      try descriptor.writeAll([UInt8](repeating: 0, count: Int(count)))
+      position += count
+    }
+  }
+
+  func write(_ bytes: [UInt8], at offset: UInt64) throws {
+    do {
+      guard isStream else {
+        _ = try descriptor.writeAll(toAbsoluteOffset: Int64(offset), bytes)
+        return
+      }
+      try fill(to: offset)
+      position += UInt64(try descriptor.writeAll(bytes))
+    } catch { throw failure(error) }
+  }
+
   func finish(size: UInt64) throws {
+    if isStream {
+      do { return try fill(to: size) } catch { throw failure(error) }
+    }
     guard ftruncate(descriptor.rawValue, Int(size)) == 0 else {
       throw failure(Errno(rawValue: Glibc.errno))
     }

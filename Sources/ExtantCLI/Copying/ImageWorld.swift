@@ -12,6 +12,10 @@ final class ImageWorld: World {
     fileSystem = try ImageSession.open(image, writing: writing)
   }
 
+  let hasStreams = false
+
+  func name(_ path: String) -> String { "\(image):\(path)" }
+
   func close() throws { try at(image) { () throws(FileSystemError) in try fileSystem.close() } }
 
   private func at<R>(

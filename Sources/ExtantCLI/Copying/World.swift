@@ -20,6 +20,11 @@ struct NodeFacts {
 ///
 /// Paths are the world's own. Every error is a `CommandFailure` that names the path.
 protocol World: AnyObject {
+  /// A path as messages name it.
+  func name(_ path: String) -> String
+  /// Whether pipes and devices can be read and written as files are.
+  var hasStreams: Bool { get }
+
   /// Of the node itself, or, with `following`, of what a symbolic link leads to. Nil: not there.
   func facts(_ path: String, following: Bool) throws -> NodeFacts?
   /// The names in a directory, sorted, without "." and "..".

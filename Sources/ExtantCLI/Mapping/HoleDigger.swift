@@ -73,6 +73,7 @@ struct HoleDigger {
     while offset < end, let data = try reader.data(from: offset) {
       offset = max(offset, data.lowerBound / block * block)
       while offset < min(data.upperBound, end) {
+        try Interruption.check()
         let bytes = try reader.read(Int(block), at: offset)
         if offset + UInt64(bytes.count) > end { return ranges }
         if !bytes.isEmpty, bytes.allSatisfy({ $0 == 0 }) {
