@@ -26,6 +26,7 @@ let package = Package(
   name: "extant",
   products: [
     .library(name: "Extant", targets: ["Extant", "ExtantBase", "BlockIO", "ExtantMake"]),
+    .library(name: "ExtantFuse", targets: ["ExtantFuse"]),
     .executable(name: "extant", targets: ["ExtantCLI"]),
     .executable(name: "extant-bench", targets: ["ExtantBench"]),
     .library(name: "extant-fallocate", type: .dynamic, targets: ["ExtantFallocate"]),
