@@ -129,6 +129,18 @@ struct CommandTests {
     if status == 1 { #expect(result.output.filter { $0 == "\n" }.count == 1) }
   }
 
+  @Test("cp copies names that are no UTF-8, as they are")
+  func namesOfBytes() throws {
+    let script = #"""
+      cd "$2" && mkdir t && d=t/$(printf 'd\377r') && mkdir "$d" && \
+      echo 1 > "$d/$(printf 'a\303')" && echo 2 > "$d/$(printf 'a\364\217\270\200')" && \
+      echo 3 > "$d/$(printf '\303\244')" && ln "$d/$(printf 'a\303')" "$d/$(printf '\200')" && \
+      "$1" cp -a t "$3:/" && "$1" cp -a "$3:/t" "$3:/u" && "$1" cp -a "$3:/u" out && diff -r t out
+      """#
+    try Program.succeed(["sh", "-c", script, "sh", Command.program, directory(""), image.path])
+    #expect(try image.complaint() == nil)
+  }
+
   @Test("mkfs that is refused makes no file and changes none")
   func refusedMkfs() throws {
     #expect(try Command.run("mkfs", directory("new.img"), "8M", "-O", "nonsense").status == 1)

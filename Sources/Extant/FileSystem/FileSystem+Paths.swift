@@ -12,6 +12,13 @@ extension FileSystem {
   public func resolve(
     _ path: String, followLast: Bool = true
   ) throws(FileSystemError) -> InodeNumber {
+    try resolve(Array(path.utf8), followLast: followLast)
+  }
+
+  /// As above, for a path that need not be UTF-8.
+  public func resolve(
+    _ path: [UInt8], followLast: Bool = true
+  ) throws(FileSystemError) -> InodeNumber {
     let (parent, name) = try resolveParent(path, followLast: followLast)
     guard let name else { return parent }
     return try lookup(name, in: parent).inode
@@ -22,7 +29,14 @@ extension FileSystem {
   public func resolveParent(
     _ path: String, followLast: Bool = false
   ) throws(FileSystemError) -> (parent: InodeNumber, name: FileName?) {
-    var pending = Self.components(Array(path.utf8))
+    try resolveParent(Array(path.utf8), followLast: followLast)
+  }
+
+  /// As above, for a path that need not be UTF-8.
+  public func resolveParent(
+    _ path: [UInt8], followLast: Bool = false
+  ) throws(FileSystemError) -> (parent: InodeNumber, name: FileName?) {
+    var pending = Self.components(path)
     pending.reverse()
     var current = InodeNumber.root
     var ancestors: [InodeNumber] = []
@@ -81,6 +95,14 @@ extension FileSystem {
   /// is not there.
   public func open(
     _ path: String, _ access: FileAccess, create mode: UInt16? = nil,
+    by caller: Caller = .superuser
+  ) throws(FileSystemError) -> File {
+    try open(Array(path.utf8), access, create: mode, by: caller)
+  }
+
+  /// As above, for a path that need not be UTF-8.
+  public func open(
+    _ path: [UInt8], _ access: FileAccess, create mode: UInt16? = nil,
     by caller: Caller = .superuser
   ) throws(FileSystemError) -> File {
     let (parent, name) = try resolveParent(path, followLast: true)

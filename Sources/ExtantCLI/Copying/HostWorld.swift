@@ -7,11 +7,11 @@ import SystemPackage
 final class HostWorld: World {
   let hasStreams = true
 
-  func name(_ path: String) -> String { path }
+  func name(_ path: String) -> String { PathText.shown(path) }
 
   /// An errno as the failure of a path.
   private static func failure(_ path: String) -> CommandFailure {
-    CommandFailure("\(path): \(Errno(rawValue: Glibc.errno))")
+    CommandFailure("\(PathText.shown(path)): \(Errno(rawValue: Glibc.errno))")
   }
 
   private static func check(_ result: Int32, _ path: String) throws {
@@ -20,7 +20,9 @@ final class HostWorld: World {
 
   func facts(_ path: String, following: Bool) throws -> NodeFacts? {
     var status = stat()
-    let result = unsafe following ? stat(path, &status) : lstat(path, &status)
+    let result =
+      unsafe following
+      ? stat(PathText.c(path), &status) : lstat(PathText.c(path), &status)
     if result != 0 {
       if Glibc.errno == ENOENT { return nil }
       throw Self.failure(path)
@@ -45,7 +47,7 @@ final class HostWorld: World {
   }
 
   func names(_ path: String) throws -> [String] {
-    guard let directory = unsafe opendir(path) else { throw Self.failure(path) }
+    guard let directory = unsafe opendir(PathText.c(path)) else { throw Self.failure(path) }
     defer { unsafe closedir(directory) }
     var names: [String] = []
     while true {
@@ -55,7 +57,7 @@ final class HostWorld: World {
         return names.sorted()
       }
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        unsafe PathText.text(Array(bytes.prefix { $0 != 0 }))
       }
       if name != "." && name != ".." { names.append(name) }
     }
@@ -63,14 +65,14 @@ final class HostWorld: World {
 
   func target(_ path: String) throws -> [UInt8] {
     var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
-    let count = unsafe readlink(path, &bytes, bytes.count)
+    let count = unsafe readlink(PathText.c(path), &bytes, bytes.count)
     guard count >= 0 else { throw Self.failure(path) }
     return bytes.prefix(count).map { UInt8(bitPattern: $0) }
   }
 
   func attributes(_ path: String) throws -> [(name: String, value: [UInt8])] {
     var names = [UInt8](repeating: 0, count: 65536)
-    let count = unsafe csys_xattr_list(path, &names, names.count)
+    let count = unsafe csys_xattr_list(PathText.c(path), &names, names.count)
     if count == -Int(EOPNOTSUPP) { return [] }
     guard count >= 0 else {
       throw CommandFailure("\(path): \(Errno(rawValue: Int32(-count)))")
@@ -79,7 +81,7 @@ final class HostWorld: World {
     for name in names.prefix(count).split(separator: 0) {
       let name = String(decoding: name, as: UTF8.self)
       var value = [UInt8](repeating: 0, count: 65536)
-      let size = unsafe csys_xattr_get(path, name, &value, value.count)
+      let size = unsafe csys_xattr_get(PathText.c(path), name, &value, value.count)
       guard size >= 0 else {
         throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-size)))")
       }
@@ -106,17 +108,18 @@ final class HostWorld: World {
   ) throws -> FileDescriptor {
     do {
       return try FileDescriptor.open(
-        FilePath(path), mode, options: options.union(.closeOnExec), permissions: permissions)
+        FilePath(platformString: PathText.c(path)), mode, options: options.union(.closeOnExec),
+        permissions: permissions)
     } catch { throw CommandFailure("\(path): \(error)") }
   }
 
   func makeDirectory(_ path: String, mode: UInt16) throws {
-    try Self.check(unsafe mkdir(path, mode_t(mode & 0o777)), path)
+    try Self.check(unsafe mkdir(PathText.c(path), mode_t(mode & 0o777)), path)
   }
 
   func makeLink(_ path: String, target: [UInt8]) throws {
     let text = (target + [0]).map { CChar(bitPattern: $0) }
-    try Self.check(unsafe symlink(text, path), path)
+    try Self.check(unsafe symlink(text, PathText.c(path)), path)
   }
 
   func makeNode(_ path: String, _ facts: NodeFacts) throws {
@@ -125,29 +128,29 @@ final class HostWorld: World {
     let device =
       (major & 0xfff) << 8 | (major & ~0xfff) << 32 | minor & 0xff | (minor & ~0xff) << 12
     let mode = mode_t(facts.kind.rawValue | facts.mode & 0o777)
-    try Self.check(unsafe mknod(path, mode, dev_t(device)), path)
+    try Self.check(unsafe mknod(PathText.c(path), mode, dev_t(device)), path)
   }
 
   func makeHardLink(_ path: String, to existing: String) throws {
-    try Self.check(unsafe Glibc.link(existing, path), path)
+    try Self.check(unsafe Glibc.link(PathText.c(existing), PathText.c(path)), path)
   }
 
-  func remove(_ path: String) throws { try Self.check(unsafe unlink(path), path) }
+  func remove(_ path: String) throws { try Self.check(unsafe unlink(PathText.c(path)), path) }
 
   func apply(_ facts: NodeFacts, to path: String) throws {
-    try Self.check(unsafe lchown(path, facts.uid, facts.gid), path)
+    try Self.check(unsafe lchown(PathText.c(path), facts.uid, facts.gid), path)
     if facts.kind != .symbolicLink {
-      try Self.check(unsafe chmod(path, mode_t(facts.mode)), path)
+      try Self.check(unsafe chmod(PathText.c(path), mode_t(facts.mode)), path)
     }
     func time(_ time: Timestamp) -> timespec {
       timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
     }
     let times = [time(facts.accessTime), time(facts.modificationTime)]
-    try Self.check(unsafe utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW), path)
+    try Self.check(unsafe utimensat(AT_FDCWD, PathText.c(path), times, AT_SYMLINK_NOFOLLOW), path)
   }
 
   func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws {
-    let result = unsafe csys_xattr_set(path, name, value, value.count)
+    let result = unsafe csys_xattr_set(PathText.c(path), name, value, value.count)
     guard result == 0 else {
       throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-result)))")
     }

@@ -14,20 +14,21 @@ final class ImageWorld: World {
 
   let hasStreams = false
 
-  func name(_ path: String) -> String { "\(image):\(path)" }
+  func name(_ path: String) -> String { "\(image):\(PathText.shown(path))" }
 
   func close() throws { try at(image) { () throws(FileSystemError) in try fileSystem.close() } }
 
   private func at<R>(
     _ path: String, _ body: () throws(FileSystemError) -> R
   ) throws -> R {
-    try ExtantCLI.at(path.hasPrefix("/") ? "\(image):\(path)" : path, body)
+    try ExtantCLI.at(path.hasPrefix("/") ? name(path) : path, body)
   }
 
   func facts(_ path: String, following: Bool) throws -> NodeFacts? {
     try at(path) { () throws(FileSystemError) -> NodeFacts? in
       do throws(FileSystemError) {
-        let found = try fileSystem.attributes(at: path, followLast: following)
+        let found = try fileSystem.attributes(
+          of: try fileSystem.resolve(PathText.bytes(path), followLast: following))
         return NodeFacts(
           kind: found.kind, mode: found.mode, uid: found.uid, gid: found.gid, size: found.size,
           device: (found.device.major, found.device.minor), accessTime: found.accessTime,
@@ -40,13 +41,13 @@ final class ImageWorld: World {
   }
 
   private func inode(_ path: String) throws(FileSystemError) -> InodeNumber {
-    try fileSystem.resolve(path, followLast: false)
+    try fileSystem.resolve(PathText.bytes(path), followLast: false)
   }
 
   func names(_ path: String) throws -> [String] {
     try at(path) { () throws(FileSystemError) in
       try fileSystem.sortedEntries(of: try inode(path)).map {
-        String(decoding: $0.name, as: UTF8.self)
+        PathText.text($0.name)
       }
     }
   }
@@ -71,20 +72,20 @@ final class ImageWorld: World {
 
   func reader(_ path: String) throws -> any WorldReader {
     try at(path) { () throws(FileSystemError) in
-      ImageFile(place: "\(image):\(path)", file: try fileSystem.openFile(try inode(path), .read))
+      ImageFile(place: name(path), file: try fileSystem.openFile(try inode(path), .read))
     }
   }
 
   func writer(_ path: String, mode: UInt16) throws -> any WorldWriter {
     try at(path) { () throws(FileSystemError) in
-      let file = try fileSystem.open(path, .readWrite, create: mode)
+      let file = try fileSystem.open(PathText.bytes(path), .readWrite, create: mode)
       try file.truncate(to: 0)
-      return ImageFile(place: "\(image):\(path)", file: file)
+      return ImageFile(place: name(path), file: file)
     }
   }
 
   private func parent(_ path: String) throws(FileSystemError) -> (InodeNumber, FileName) {
-    let (parent, name) = try fileSystem.resolveParent(path)
+    let (parent, name) = try fileSystem.resolveParent(PathText.bytes(path))
     guard let name else { throw .refused(.fileExists) }
     return (parent, name)
   }
