@@ -4,8 +4,9 @@ import struct SystemPackage.Errno
 
 /// Removing names. An inode without names lives until its last reference goes.
 extension FileSystem {
-  /// unlink(2): EISDIR for a directory.
+  /// unlink(2): EISDIR for a directory, "." and ".." among them.
   public func unlink(_ name: FileName, in parent: InodeNumber) throws(FileSystemError) {
+    if name.isDotOrDotDot { throw .refused(.isDirectory) }
     try remove(name, in: parent) { (node) throws(FileSystemError) in
       guard node.kind != .directory else { throw .refused(.isDirectory) }
     }
@@ -32,6 +33,9 @@ extension FileSystem {
         let match = try find(name, in: parent)
         let node = try acquire(match.inode)
         do throws(FileSystemError) {
+          guard node !== parent else {
+            throw .corrupt(Corruption("directory", inode: parent.number, "it holds itself"))
+          }
           try node.lock.withExclusiveLock { () throws(FileSystemError) in
             try requireRemovable(node, from: parent)
             try check(node)

@@ -112,7 +112,14 @@ extension FileSystem {
       rename.held.append(node)
       target = node
     }
-    let locked = [node, target].compactMap { $0 }.sorted { $0.number < $1.number }
+    guard node !== parent, node !== newParent, target !== parent, target !== newParent else {
+      throw .corrupt(Corruption("directory", inode: newParent.number, "it holds itself"))
+    }
+    // A directory before a file: the file may have a name in it.
+    let all: [Node] = [node, target].compactMap { $0 }
+    let directories = all.filter { $0.kind == .directory }.sorted { $0.number < $1.number }
+    let others = all.filter { $0.kind != .directory }.sorted { $0.number < $1.number }
+    let locked = directories + others
     for node in locked { node.lock.lockExclusive() }
     defer { for node in locked { node.lock.unlock() } }
 
