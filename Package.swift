@@ -93,7 +93,12 @@ let package = Package(
     tests("KernelTests", ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit"]),
     tests("CommandTests", ["TestSupport", "ExtantCLI"]),
 
-    tests("ExtantTests", ["Extant", "ExtantBase", "BlockIO", "Threading", "TestSupport", system]),
+    tests(
+      "ExtantTests",
+      [
+        "Extant", "ExtantBase", "Ext4Format", "BlockIO", "Journal", "Threading", "TestSupport",
+        system,
+      ]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests(

@@ -7,8 +7,8 @@ import Threading
 /// One transaction is running and takes changes; at most one is committing. Operations join the
 /// running transaction through a `Handle`. A commit first *freezes* it: no new handle starts and
 /// the open ones end. Frozen, the client encodes what it changed in memory, and a copy of every
-/// changed block is taken. Then operations go on, in the next transaction, while the copies are
-/// written: data first, then metadata (`MetadataWriter`).
+/// changed block is taken, and the data it needs is written. Then operations go on, in the next
+/// transaction, while the copies are written (`MetadataWriter`).
 ///
 /// Lock order: `commitLock`, then `lock`. A thread with an open handle must not call `commit` or
 /// `begin`: a commit waits for its handle.
@@ -121,20 +121,26 @@ public final class Journal: @unchecked Sendable {
 
   private func commitRunning() throws(FileSystemError) {
     guard let client else { return }
+    // Most of the data goes while operations run on, so that little is left to write frozen.
+    try client.writeData(of: lock.withLock { running.orderedInodes })
     let frozen = try takeRunning(client)
-    try client.writeData(of: frozen.orderedInodes)
     try writer.write(frozen)
     lock.withLock { lastCommitted = frozen.id }
     client.didCommit(frozen.id, blocks: frozen.addresses)
   }
 
-  /// Encodes and copies the running transaction and starts the next one.
+  /// Encodes and copies the running transaction, writes what data it still needs, and starts the
+  /// next one. Later, an operation of the next transaction could drop that data from the cache,
+  /// as a punch does, and a crash would show what lay in its blocks before.
   private func takeRunning(
     _ client: any TransactionClient
   ) throws(FileSystemError) -> FrozenTransaction {
     freeze()
     defer { thaw() }
+    // An operation that failed half way may have been the last that the freeze waited for.
+    if let failure = abortReason { throw failure }
     try client.encode(Handle(journal: self, transaction: runningTransaction))
+    try client.writeData(of: lock.withLock { running.orderedInodes })
     let transaction = lock.withLock {
       let taken = running
       running = Transaction(id: taken.id.next)
@@ -162,7 +168,8 @@ public final class Journal: @unchecked Sendable {
 public protocol TransactionClient: AnyObject, Sendable {
   /// Called frozen: bring every changed structure into its blocks and announce them to `handle`.
   func encode(_ handle: Handle) throws(FileSystemError)
-  /// Write the data that must be on the device before this transaction's metadata is.
+  /// Write the data that must be on the device before this transaction's metadata is. Called
+  /// before the freeze, and again frozen.
   func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError)
   /// The transaction is durable; `blocks` are the metadata blocks it wrote.
   func didCommit(_ transaction: TransactionID, blocks: [BlockAddress])

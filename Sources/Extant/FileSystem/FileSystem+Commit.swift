@@ -26,7 +26,10 @@ extension FileSystem {
   func encode(_ handle: Handle) throws(FileSystemError) {
     let operation = Operation(fileSystem: self, handle: handle, reserved: 0)
     linkOrphans(operation)
-    for node in nodes.takeDirty() { try encode(node, operation) }
+    for node in nodes.takeDirty() {
+      try encode(node, operation)
+      nodes.didEncode(node)
+    }
     blocks.encode(handle: operation)
     inodes.encode(handle: operation)
     // Last: it holds the bitmaps' checksums.

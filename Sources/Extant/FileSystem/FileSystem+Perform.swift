@@ -28,17 +28,18 @@ extension FileSystem {
       throw .refused(.readOnlyFileSystem)
     }
     let operation = Operation(fileSystem: self, handle: handle, reserved: reserved)
-    let result: R
-    do throws(FileSystemError) {
+    let result = try {
+      () throws(FileSystemError) -> R in
       defer {
         blocks.release(operation.reserved)
         handle.end()
       }
-      result = try body(operation)
-    } catch {
-      if handle.hasChanges { journal.abort(error) }
-      throw error
-    }
+      do throws(FileSystemError) { return try body(operation) } catch {
+        // While the handle is open: a commit that waits for it must not write half of this.
+        if handle.hasChanges { journal.abort(error) }
+        throw error
+      }
+    }()
     // The operation is done whatever becomes of the commit, which aborts when it fails.
     if journal.runningBlockCount > largestTransaction { _ = try? journal.commit() }
     return result
@@ -57,6 +58,17 @@ extension FileSystem {
     } catch .refused(.noSpace) {
       guard try reclaimSpace() else { throw .refused(.noSpace) }
       try blocks.reserve(count, privileged: mayUseReserve)
+    }
+  }
+
+  /// Reserves blocks for an operation that frees more than it takes: on a full disk it goes ahead
+  /// without, since it is what helps. Returns what was had.
+  func reserveIfPossible(_ count: UInt64) throws(FileSystemError) -> UInt64 {
+    do throws(FileSystemError) {
+      try reserve(count, mayUseReserve: true)
+      return count
+    } catch .refused(.noSpace) {
+      return 0
     }
   }
 

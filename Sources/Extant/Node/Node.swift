@@ -37,6 +37,8 @@ final class Node: @unchecked Sendable {
   /// The last transaction that changed the inode: fsync waits for it.
   var lastChange: UInt64 = 0
   var isDirty = false
+  /// Neither dirty nor in its block yet: a commit is about to encode it.
+  var isBeingEncoded = false
 
   init(number: InodeNumber, kind: FileKind, inode: Inode, map: ExtentMap?) {
     self.number = number

@@ -12,6 +12,8 @@ final class NodeTable: Sendable {
     var dirty: [InodeNumber: Node] = [:]
     /// Counts evictions, so that a load that overlapped one is repeated.
     var evictions: UInt64 = 0
+    /// The last transaction that changed one of the evicted: its commit may be under way.
+    var lastChange: UInt64 = 0
   }
 
   /// Idle nodes are dropped past this many in all.
@@ -41,6 +43,7 @@ final class NodeTable: Sendable {
         guard state.evictions == evictions else { return nil }
         state.nodes[number] = loaded
         loaded.references = 1
+        loaded.lastChange = state.lastChange
         if state.nodes.count > Self.capacity { Self.evictIdle(&state) }
         return loaded
       }
@@ -85,19 +88,29 @@ final class NodeTable: Sendable {
     state.withLock { state in
       node.lastChange = transaction.rawValue
       guard !node.isDirty else { return }
+      // A late touch of a deleted inode whose number has a new owner.
+      if let owner = state.nodes[node.number], owner !== node { return }
       node.isDirty = true
       state.dirty[node.number] = node
     }
   }
 
-  /// The dirty nodes; they count as clean from now on.
+  /// The dirty nodes; they count as clean from now on, and stay in memory until `didEncode`.
   func takeDirty() -> [Node] {
     state.withLock { state in
       let dirty = Array(state.dirty.values)
       state.dirty.removeAll(keepingCapacity: true)
-      for node in dirty { node.isDirty = false }
+      for node in dirty {
+        node.isDirty = false
+        node.isBeingEncoded = true
+      }
       return dirty
     }
+  }
+
+  /// The node's changes are in its block: it may be read from there again.
+  func didEncode(_ node: Node) {
+    state.withLock { _ in node.isBeingEncoded = false }
   }
 
   /// Forgets a node that was deleted and encoded.
@@ -118,8 +131,10 @@ final class NodeTable: Sendable {
     var evicted = 0
     let wanted = capacity / 8
     for (number, node) in state.nodes {
-      guard node.references == 0, !node.isDirty, node.mayBeEvicted else { continue }
+      guard node.references == 0, !node.isDirty, !node.isBeingEncoded, node.mayBeEvicted
+      else { continue }
       state.nodes[number] = nil
+      state.lastChange = max(state.lastChange, node.lastChange)
       evicted += 1
       if evicted == wanted { break }
     }
