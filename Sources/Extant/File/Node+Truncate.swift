@@ -14,10 +14,10 @@ extension FileSystem {
       try clear(node, size..<(size / blockSize64 + 1) * blockSize64)
     }
     let firstGone = LogicalBlock((size + blockSize64 - 1) / blockSize64)
-    let reserved = try node.withState { () throws(FileSystemError) -> UInt64 in
-      nodesNeeded(node, newEntries: 1)
-    }
-    try perform(reserving: reserved) { (operation) throws(FileSystemError) in
+    // A tree that only loses entries at its end splits no node.
+    let reserved = try reserveIfPossible(
+      node.state.withLock { nodesNeeded(node, newEntries: 0) })
+    try perform(reserved: reserved) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         if size <= old, firstGone < LogicalBlock.limit {
           try remove(firstGone..<LogicalBlock.limit, of: node, operation)
@@ -43,6 +43,8 @@ extension FileSystem {
   func free(
     _ runs: [ExtentRun], of node: Node, _ operation: Operation
   ) throws(FileSystemError) {
+    // They are out of the map: from here on a failure must not pass for a refusal.
+    if !runs.isEmpty { operation.changed(node) }
     for run in runs {
       if run.state == .delayed {
         cache.discard(run.address, count: run.count)

@@ -42,12 +42,10 @@ extension FileSystem {
   }
 
   private func delete(_ node: Node) throws(FileSystemError) {
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      nodesNeeded(node, newEntries: 1)
-    }
     let xattrs = try xattrs(of: node)
     let release = try xattrs.planRelease()
-    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
+    // An empty tree has no nodes: nothing is reserved, so that a full disk can be emptied.
+    try perform { (operation) throws(FileSystemError) in
       try xattrs.apply(release, operation)
       try node.withState { () throws(FileSystemError) in
         if let map = node.map {
