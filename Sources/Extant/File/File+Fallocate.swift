@@ -85,6 +85,7 @@ extension FileSystem {
     return try node.withState { () throws(FileSystemError) -> [FileExtent] in
       guard let map = node.map else { return [] }
       let bytes = range ?? 0..<UInt64.max
+      guard !bytes.isEmpty else { return [] }
       let first = LogicalBlock(min(bytes.lowerBound / blockSize64, LogicalBlock.limit.rawValue))
       let end = LogicalBlock(
         min((bytes.upperBound - 1) / blockSize64 + 1, LogicalBlock.limit.rawValue))
@@ -118,7 +119,7 @@ extension FileSystem {
     guard offset < size else { return nil }
     return try node.withState { () throws(FileSystemError) -> UInt64? in
       var block = LogicalBlock(offset / blockSize64)
-      let end = LogicalBlock((size + blockSize64 - 1) / blockSize64)
+      let end = LogicalBlock((size - 1) / blockSize64 + 1)
       while block < end {
         let isData: Bool
         let next: LogicalBlock

@@ -21,7 +21,8 @@ extension FileSystem {
     try requireWritable()
     // Freed blocks may be discarded only when the transaction that freed them is durable.
     try journal.commit()
-    let first = BlockAddress((range.lowerBound + blockSize64 - 1) / blockSize64)
+    let (start, rest) = range.lowerBound.quotientAndRemainder(dividingBy: blockSize64)
+    let first = BlockAddress(start + (rest > 0 ? 1 : 0))
     let end = BlockAddress(min(range.upperBound / blockSize64, superblock.blockCount))
     guard first < end else { throw .refused(.invalidArgument) }
     let device = self.device

@@ -65,7 +65,8 @@ extension FileSystem {
     let map = try ExtentMap(
       capacities: ExtentCapacities(blockSize: superblock.blockSize),
       root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
-      source: ExtentNodeReader(reader: reader, context: context))
+      source: ExtentNodeReader(
+        reader: reader, context: context, zones: inodes.groups.zones))
     guard case .extent(let first) = try map.run(at: LogicalBlock(0)) else { return false }
     let block = try reader.read(first.address) { _ in }
     return try !JournalSuperblock(block.bytes, superblock: superblock).isClean

@@ -126,13 +126,23 @@ extension FileSystem {
     return try entries.planInsertion(of: name.bytes)
   }
 
-  /// Blocks to reserve for an insertion: the directory's and its tree's.
+  /// Blocks to reserve for an insertion: the directory's and its tree's. Throws `corrupt` where
+  /// new blocks could not be put behind the last one.
   func blocksNeeded(
     for insertion: DirectoryInsertion, in parent: Node
   ) throws(FileSystemError) -> UInt64 {
     guard insertion.newBlockCount > 0 else { return 0 }
-    return UInt64(insertion.newBlockCount)
-      + parent.state.withLock { nodesNeeded(parent, newEntries: insertion.newBlockCount) }
+    return try parent.withState { () throws(FileSystemError) -> UInt64 in
+      let (end, rest) = parent.inode.size.quotientAndRemainder(dividingBy: blockSize64)
+      guard rest == 0, end < LogicalBlock.limit.rawValue, let map = parent.map,
+        try map.isHole(LogicalBlock(end)..<LogicalBlock.limit)
+      else {
+        throw .corrupt(
+          Corruption("directory", inode: parent.number, "its size does not end its last block"))
+      }
+      return UInt64(insertion.newBlockCount)
+        + nodesNeeded(parent, newEntries: insertion.newBlockCount)
+    }
   }
 
   /// A name came or went: the directory's times.
@@ -204,7 +214,8 @@ extension FileSystem {
       map = try ExtentMap(
         capacities: extentCapacities, root: .empty,
         source: ExtentNodeReader(
-          reader: reader, context: extentContext(number, generation: inode.generation)))
+          reader: reader, context: extentContext(number, generation: inode.generation),
+          zones: groups.zones))
     }
     let node = Node(number: number, kind: kind, inode: inode, map: map)
     nodes.insert(node)

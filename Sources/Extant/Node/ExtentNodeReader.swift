@@ -7,10 +7,30 @@ import ExtentMap
 final class ExtentNodeReader: ExtentNodeSource {
   private let reader: any MetadataReader
   private let context: ExtentTreeContext
+  private let zones: SystemZones
 
-  init(reader: any MetadataReader, context: ExtentTreeContext) {
+  init(reader: any MetadataReader, context: ExtentTreeContext, zones: SystemZones) {
     self.reader = reader
     self.context = context
+    self.zones = zones
+  }
+
+  /// A file that owned some of the filesystem's own blocks could write inodes and bitmaps.
+  ///
+  /// Throws `corrupt`.
+  static func check(
+    _ node: ExtentNode, _ zones: SystemZones, _ inode: InodeNumber
+  ) throws(FileSystemError) {
+    guard case .leaf(let records) = node.entries else { return }
+    for record in records {
+      let start = record.address.rawValue
+      guard !zones.overlaps(start..<start + UInt64(record.length)) else {
+        throw .corrupt(
+          Corruption(
+            "extent", inode: inode, block: record.address,
+            "it holds some of the filesystem's own structures"))
+      }
+    }
   }
 
   func loadNode(
@@ -26,6 +46,7 @@ final class ExtentNodeReader: ExtentNodeSource {
     let buffer = try reader.read(address) { _ in }
     let node = try ExtentNode(
       block: buffer.bytes, at: address, depth: depth, key: key, end: nil, context)
+    try Self.check(node, zones, context.inode)
     return ExtentNodeContents(node)
   }
 }

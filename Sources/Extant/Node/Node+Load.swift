@@ -24,6 +24,10 @@ extension FileSystem {
   }
 
   private func loadNode(_ number: InodeNumber) throws(FileSystemError) -> Node {
+    // The journal and its like are files, but no name leads there.
+    guard number == .root || number.rawValue >= superblock.firstInode,
+      number != superblock.orphanFileInode
+    else { throw .corrupt(Corruption("inode", inode: number, "it is reserved")) }
     let inode = try readInode(number)
     guard inode.linkCount > 0 else { throw .refused(.noSuchFileOrDirectory) }
     return try makeNode(number, inode)
@@ -74,10 +78,11 @@ extension FileSystem {
     }
     let context = extentContext(number, generation: inode.generation)
     let root = try ExtentNode(root: inode.blockArea, context)
+    try ExtentNodeReader.check(root, groups.zones, number)
     return try ExtentMap(
       capacities: extentCapacities,
       root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
-      source: ExtentNodeReader(reader: reader, context: context))
+      source: ExtentNodeReader(reader: reader, context: context, zones: groups.zones))
   }
 
   func extentContext(_ number: InodeNumber, generation: UInt32) -> ExtentTreeContext {
