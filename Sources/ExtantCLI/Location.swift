@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// Where a command works: a path of the host, or `IMAGE:/path` inside an image.
 struct Location: ExpressibleByArgument, CustomStringConvertible {
@@ -11,20 +12,28 @@ struct Location: ExpressibleByArgument, CustomStringConvertible {
     self.path = path
   }
 
-  /// The image ends before the first ":/". A host path with ":/" in it is written with a second
-  /// slash less, or reached through its directory.
+  /// The image ends before the first ":/" that follows the name of a file or device; where there is
+  /// none, before the first whose colon is not the end of a directory's name.
   init?(argument: String) {
     guard !argument.isEmpty else { return nil }
     let bytes = Array(argument.utf8)
-    let colon = bytes.indices.dropLast().first {
-      bytes[$0] == UInt8(ascii: ":") && bytes[$0 + 1] == UInt8(ascii: "/")
+    func text(_ end: Int) -> String { String(decoding: bytes[..<end], as: UTF8.self) }
+    func isDirectory(_ path: String) -> Bool? {
+      var status = stat()
+      return unsafe stat(path, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR : nil
     }
-    guard let colon, colon > 0 else {
+    let colons = bytes.indices.dropLast().filter {
+      $0 > 0 && bytes[$0] == UInt8(ascii: ":") && bytes[$0 + 1] == UInt8(ascii: "/")
+    }
+    let colon =
+      colons.first { isDirectory(text($0)) == false }
+      ?? colons.first { isDirectory(text($0 + 1)) != true }
+    guard let colon else {
       self.init(image: nil, path: argument)
       return
     }
     self.init(
-      image: String(decoding: bytes[..<colon], as: UTF8.self),
+      image: text(colon),
       path: String(decoding: bytes[(colon + 1)...], as: UTF8.self))
   }
 

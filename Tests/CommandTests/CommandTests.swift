@@ -141,6 +141,18 @@ struct CommandTests {
     #expect(try image.complaint() == nil)
   }
 
+  @Test("an image and the host's own files may lie in directories with a colon at the end")
+  func colons() throws {
+    try System.makeDirectory(directory("a:"))
+    try System.write([0x61], to: directory("a:/file"))
+    let image = directory("a:/b: c.img")
+    try Command.succeed("mkfs", image, "8M")
+    try Command.succeed("cp", directory("a:/file"), image + ":/x")
+    #expect(try Command.succeed("cat", image + ":/x") == "a")
+    try Command.succeed("fallocate", "-l", "4096", directory("a:/file"))
+    #expect(try Command.succeed("ls", image) == "lost+found\nx\n")
+  }
+
   @Test("mkfs that is refused makes no file and changes none")
   func refusedMkfs() throws {
     #expect(try Command.run("mkfs", directory("new.img"), "8M", "-O", "nonsense").status == 1)
