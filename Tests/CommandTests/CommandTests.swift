@@ -87,6 +87,9 @@ struct CommandTests {
     bytes.insert(contentsOf: [UInt8](repeating: 0, count: 3072), at: 4096)
     try Command.succeed("fallocate", "-z", "-o", "100KB", "-l", "1", file)
     bytes[100_000] = 0
+    let refused = try Command.run("fallocate", "-c", "-o", "1", "-l", "1024", file)
+    #expect(refused.status == 1)
+    #expect(refused.output.contains("multiples of the block size"))
     try Command.succeed("fallocate", "-l", "300000", file)
     bytes += [UInt8](repeating: 0, count: 300_000 - bytes.count)
     try Command.succeed("cp", file, directory("result"))

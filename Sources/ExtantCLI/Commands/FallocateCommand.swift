@@ -79,6 +79,20 @@ struct FallocateCommand: ParsableCommand {
       return
     }
     let range = (offset.bytes, length?.bytes ?? 0)
+    do {
+      try change(range)
+    } catch let failure as CommandFailure
+      where (collapseRange || insertRange) && failure.description.hasSuffix("Invalid argument")
+    {
+      throw CommandFailure(
+        "\(failure) (-c and -i want multiples of the block size, and a range inside the file)")
+    }
+    if verbose {
+      try Output.line("\(location): \(done) \(range.1) bytes at \(range.0)")
+    }
+  }
+
+  private func change(_ range: (Int64, Int64)) throws {
     if let image = location.image {
       try ImageSession.with(image, writing: true) { fileSystem in
         try at("\(location)") { () throws(FileSystemError) in
@@ -100,9 +114,6 @@ struct FallocateCommand: ParsableCommand {
       } catch let error as Errno {
         throw CommandFailure("\(location): \(error)")
       }
-    }
-    if verbose {
-      try Output.line("\(location): \(done) \(range.1) bytes at \(range.0)")
     }
   }
 
