@@ -232,6 +232,7 @@ extension FileSystem {
             cache.discard(
               run.address + UInt64(start - run.logical), count: UInt64(end - start))
           } else {
+            coverOnDisk(node, start..<end)
             operation.handle.order(node.number)
           }
         }

@@ -80,6 +80,11 @@ extension FileSystem {
           left = settleNodes(node, available: left)
         }
         if end > node.inode.size { node.inode.size = end }
+        // Delayed blocks before these are holes on the device, but no written block may lie behind
+        // the end of the file there.
+        for segment in segments where segment.change == .written {
+          coverOnDisk(node, segment.range)
+        }
         if !segments.contains(where: { $0.change == .delayed }), end > node.diskSize,
           node.map?.delayedBlockCount == 0
         {
@@ -90,6 +95,13 @@ extension FileSystem {
         return left
       }
     }
+  }
+
+  /// Lets the size on the device reach over blocks that have their contents there, as far as the
+  /// file does. Called under `node.state`.
+  func coverOnDisk(_ node: Node, _ blocks: Range<LogicalBlock>) {
+    node.diskSize = max(
+      node.diskSize, min(node.inode.size, blocks.upperBound.rawValue * blockSize64))
   }
 
   /// Copies `bytes` into the cache. Returns the runs that the map must learn of.

@@ -28,8 +28,7 @@ extension FileSystem {
         try map.replace(range, address: home.start, state: .written)
         cache.rename(run.address, count: home.count, to: home.start)
         node.inode.blocks512 += home.count * sectorsPerBlock
-        node.diskSize = max(
-          node.diskSize, min(node.inode.size, range.upperBound.rawValue * blockSize64))
+        coverOnDisk(node, range)
         if map.delayedBlockCount == 0 { node.diskSize = node.inode.size }
         operation.reserved = settleNodes(node, available: operation.reserved)
         operation.handle.order(node.number)
