@@ -110,15 +110,6 @@ public final class Journal: @unchecked Sendable {
     }
   }
 
-  /// Stops new handles, waits for the open ones, and runs `body` with nothing in motion.
-  public func whileFrozen(_ body: () throws(FileSystemError) -> Void) throws(FileSystemError) {
-    try commitLock.withLock { () throws(FileSystemError) in
-      freeze()
-      defer { thaw() }
-      try body()
-    }
-  }
-
   private func commitRunning() throws(FileSystemError) {
     guard let client else { return }
     // Most of the data goes while operations run on, so that little is left to write frozen.

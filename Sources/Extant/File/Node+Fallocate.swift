@@ -343,10 +343,6 @@ extension FileSystem {
     }
   }
 
-  func roundUp(_ byteCount: UInt64) -> UInt64 {
-    (byteCount + blockSize64 - 1) / blockSize64 * blockSize64
-  }
-
   /// The blocks that lie in `range` from end to end.
   private func wholeBlocks(in range: Range<UInt64>) -> Range<LogicalBlock> {
     let first = LogicalBlock((range.lowerBound + blockSize64 - 1) / blockSize64)

@@ -54,8 +54,8 @@ extension FileSystem {
     let end = offset + UInt64(bytes.byteCount)
     let first = offset / blockSize64
     let blocks = LogicalBlock(first)..<LogicalBlock((end + blockSize64 - 1) / blockSize64)
-    let plan = try reserveForWrite(node, blocks, mayUseReserve)
-    var unused = plan.reserved
+    let reserved = try reserveForWrite(node, blocks, mayUseReserve)
+    var unused = reserved
     defer { self.blocks.release(unused) }
 
     // The bytes go to the cache before the map knows of them: whoever finds a block in the map
@@ -64,7 +64,7 @@ extension FileSystem {
 
     try perform { (operation) throws(FileSystemError) in
       unused = try node.withState { () throws(FileSystemError) -> UInt64 in
-        var left = plan.reserved
+        var left = reserved
         if let map = node.map {
           for segment in segments {
             switch segment.change {
@@ -151,7 +151,7 @@ extension FileSystem {
   /// Reserves what writing `blocks` may need: a block for each hole, and tree nodes.
   private func reserveForWrite(
     _ node: Node, _ blocks: Range<LogicalBlock>, _ mayUseReserve: Bool
-  ) throws(FileSystemError) -> (reserved: UInt64, holes: UInt64) {
+  ) throws(FileSystemError) -> UInt64 {
     let (holes, edges) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
       guard let map = node.map else { throw .refused(.invalidArgument) }
       var mapped: UInt64 = 0
@@ -167,7 +167,7 @@ extension FileSystem {
       holes + nodesNeeded(node, newEntries: edges, newDelayed: holes)
     }
     try reserve(wanted, mayUseReserve: mayUseReserve)
-    return (wanted, holes)
+    return wanted
   }
 
   /// The run of blocks from `block` that is written in one way. Called under `node.state`.

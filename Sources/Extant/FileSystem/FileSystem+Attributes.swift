@@ -141,10 +141,4 @@ extension FileSystem {
       }
     }
   }
-
-  /// Sets the project ID; EOPNOTSUPP where the filesystem has no `project` feature and it is not 0.
-  public func setProjectID(_ project: UInt32, of inode: InodeNumber) throws(FileSystemError) {
-    guard try attributes(of: inode).projectID != project else { return }
-    throw .unsupported(Unsupported("project", "project IDs are not written"))
-  }
 }

@@ -96,9 +96,4 @@ extension FileSystem {
     try journal.commit()
     return blocks.reservableBlocks > before
   }
-
-  /// Stops writing for good: later changes are refused with EROFS, reading goes on.
-  func abort(_ error: FileSystemError) {
-    journal.abort(error)
-  }
 }
