@@ -28,7 +28,7 @@ import Testing
 
   private func exercise(_ file: File) throws {
     let ended = allEnd(
-      withinSeconds: 20,
+      withinSeconds: 300,
       [
         {
           let far: [UInt64] = [
@@ -98,7 +98,7 @@ import Testing
     let image = try planted([("/d", "size", size)])
     let fs = try image.open()
     let ended = allEnd(
-      withinSeconds: 20,
+      withinSeconds: 300,
       [
         {
           let directory = try fs.resolve("/d")
