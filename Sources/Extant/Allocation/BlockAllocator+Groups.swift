@@ -85,18 +85,12 @@ extension BlockAllocator.State {
     _ group: Int, _ descriptor: GroupDescriptor
   ) throws(FileSystemError) -> BlockBuffer {
     let superblock = superblock
-    let buffer = try reader.read(descriptor.blockBitmap) { (bytes) throws(FileSystemError) in
-      guard bytes.byteCount >= superblock.blockSize else {
-        throw .corrupt(Corruption("block bitmap", block: descriptor.blockBitmap, "it is cut off"))
-      }
+    return try reader.readBitmap(
+      "block bitmap", at: descriptor.blockBitmap, of: group, superblock
+    ) { (bytes, group) throws(FileSystemError) in
       try Bitmap.verifyBlockBitmap(
-        bytes, group: GroupIndex(UInt32(truncatingIfNeeded: group)), descriptor: descriptor,
-        superblock: superblock)
+        bytes, group: group, descriptor: descriptor, superblock: superblock)
     }
-    guard buffer.byteCount >= superblock.blockSize else {
-      throw broken(descriptor, group, "its block is too short")
-    }
-    return buffer
   }
 
   private func broken(

@@ -56,18 +56,12 @@ extension InodeAllocator.State {
     _ group: Int, _ descriptor: GroupDescriptor
   ) throws(FileSystemError) -> BlockBuffer {
     let superblock = superblock
-    let buffer = try reader.read(descriptor.inodeBitmap) { (bytes) throws(FileSystemError) in
-      guard bytes.byteCount >= superblock.blockSize else {
-        throw .corrupt(Corruption("inode bitmap", block: descriptor.inodeBitmap, "it is cut off"))
-      }
+    return try reader.readBitmap(
+      "inode bitmap", at: descriptor.inodeBitmap, of: group, superblock
+    ) { (bytes, group) throws(FileSystemError) in
       try Bitmap.verifyInodeBitmap(
-        bytes, group: GroupIndex(UInt32(truncatingIfNeeded: group)), descriptor: descriptor,
-        superblock: superblock)
+        bytes, group: group, descriptor: descriptor, superblock: superblock)
     }
-    guard buffer.byteCount >= superblock.blockSize else {
-      throw broken(descriptor, group, "its block is too short")
-    }
-    return buffer
   }
 
   private func broken(

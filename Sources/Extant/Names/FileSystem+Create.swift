@@ -5,7 +5,7 @@ import struct SystemPackage.Errno
 
 /// Making files, directories, devices and links.
 ///
-/// Each throws EEXIST, ENOENT (the parent was removed), ENOTDIR, ENOSPC, EDQUOT-free; EPERM where
+/// Each throws EEXIST, ENOENT (the parent was removed), ENOTDIR, ENOSPC; EPERM where
 /// the parent is immutable. `retaining` as in `lookup`.
 extension FileSystem {
   /// The most links an inode has (EXT4_LINK_MAX).
