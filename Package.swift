@@ -45,13 +45,16 @@ let package = Package(
     .target(name: "ExtantFallocate"),
 
     // The boxes of docs/ARCHITECTURE.md; an arrow there is a dependency here.
-    box("ExtantBase", [system]),
+    // Debug builds carry the bugs that the crash tests switch on to show that they would be found.
+    .target(
+      name: "ExtantBase", dependencies: [system],
+      swiftSettings: strict + [.define("EXTANT_PLANTED_BUGS", .when(configuration: .debug))]),
     box("Threading", ["CExtantSystem"]),
     box("BlockIO", ["ExtantBase", "Threading", "CExtantSystem", system]),
     box("Ext4Format", ["ExtantBase", "CISAL"]),
     box("ExtentMap", ["ExtantBase"]),
     box("BlockCache", ["ExtantBase", "BlockIO", "Threading", collections]),
-    box("Journal", ["ExtantBase", "BlockIO", "Threading"]),
+    box("Journal", ["ExtantBase", "BlockIO", "Ext4Format", "Threading"]),
     box(
       "Extant",
       [
@@ -88,6 +91,21 @@ let package = Package(
     .executableTarget(
       name: "cuts-bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
       path: "Tests/CutsBench", swiftSettings: strict),
+    .target(
+      name: "CrashKit",
+      dependencies: [
+        "TestSupport", "Extant", "ExtantMake", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
+        system,
+      ],
+      path: "Tests/CrashKit", swiftSettings: strict),
+    .executableTarget(
+      name: "crash", dependencies: ["CrashKit", "TestSupport", argumentParser],
+      path: "Tests/Crash", swiftSettings: strict),
+    tests("CrashTests", ["CrashKit", "TestSupport", "ExtantBase", "BlockIO"]),
+    tests(
+      "JournalTests", ["Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport"]),
+    tests(
+      "FaultTests", ["BlockIO", "Extant", "ExtantMake", "ExtantBase", "Ext4Format", "TestSupport"]),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
     tests("KernelTests", ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit"]),

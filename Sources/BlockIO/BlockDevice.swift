@@ -19,6 +19,13 @@ public protocol BlockDevice: AnyObject, Sendable {
   /// Writes buffers to consecutive places (gather), in one call where the device can.
   func write(_ buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError)
 
+  /// Writes, and returns when these bytes are durable; what was written before need not be. One
+  /// call where the device can (FUA).
+  func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError)
+
+  /// Told by the engine before it does what `event` names; for devices that record or fail.
+  func note(_ event: DeviceEvent)
+
   /// Returns when everything written before the call is durable.
   func flush() throws(FileSystemError)
   /// Tells the device that the range is unused. A hint: its later contents are undefined.
@@ -28,6 +35,13 @@ public protocol BlockDevice: AnyObject, Sendable {
 }
 
 extension BlockDevice {
+  public func note(_ event: DeviceEvent) {}
+
+  public func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    try write(bytes, at: offset)
+    try flush()
+  }
+
   public func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
     var offset = offset
     for buffer in buffers {

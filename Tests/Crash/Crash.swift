@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Crash: ParsableCommand {
+  func run() throws {}
+}
