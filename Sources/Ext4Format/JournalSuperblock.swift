@@ -1,7 +1,11 @@
 import ExtantBase
 
-/// The first block of the journal (jbd2), big-endian: whether there is something to recover, and
+/// The superblock of the journal (jbd2), big-endian: whether there is something to recover, and
 /// what a new journal starts with.
+///
+/// It keeps the bytes that it was decoded from, and every field is a view of them, so a field that
+/// this project does not know survives being read and written. Values were checked against each
+/// other when it was decoded: a log of `firstLogBlock..<lastLogBlock` is never empty.
 ///
 /// Source: the kernel's Documentation/filesystems/ext4/journal.rst.
 public struct JournalSuperblock: Sendable, Equatable {
@@ -11,51 +15,26 @@ public struct JournalSuperblock: Sendable, Equatable {
   /// The fewest blocks a journal may have (JBD2_MIN_JOURNAL_BLOCKS).
   public static let minimumBlockCount: UInt32 = 1024
 
-  public struct IncompatFeatures: OptionSet, Sendable, Hashable {
-    public var rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
-    public static let revoke = Self(rawValue: 0x1)
-    public static let is64Bit = Self(rawValue: 0x2)
-    public static let asyncCommit = Self(rawValue: 0x4)
-    public static let checksumV2 = Self(rawValue: 0x8)
-    public static let checksumV3 = Self(rawValue: 0x10)
-    public static let fastCommit = Self(rawValue: 0x20)
-  }
-
-  /// In bytes; always the filesystem's.
-  public var blockSize: UInt32
-  /// In blocks, this one included.
-  public var blockCount: UInt32
-  /// The first block of the log itself.
-  public var firstLogBlock: UInt32
-  /// The first commit expected in the log.
-  public var sequence: UInt32
-  /// The block where the log starts; 0 when there is nothing to recover.
-  public var start: UInt32
-  /// What aborted the journal; 0 when nothing did.
-  public var errno: Int32
-  public var incompat: IncompatFeatures
-  public var uuid: [UInt8]
-
-  /// Whether every transaction in the journal is in place already.
-  public var isClean: Bool { start == 0 }
+  /// The structure as on disk, with 0 for a checksum, which `encode` computes.
+  var raw: [UInt8]
 
   /// A new, empty journal as mke2fs makes it: the kernel adds features when it mounts.
   public init(blockSize: UInt32, blockCount: UInt32, uuid: [UInt8]) {
-    self.blockSize = blockSize
-    self.blockCount = blockCount
-    firstLogBlock = 1
+    raw = [UInt8](repeating: 0, count: Self.byteCount)
+    set32(Field.magic, Self.magic)
+    set32(Field.blockType, JournalBlockType.superblockV2.rawValue)
+    set32(Field.blockSize, blockSize)
+    set32(Field.blockCount, blockCount)
+    set32(Field.firstLogBlock, 1)
+    set32(Field.userCount, 1)
     sequence = 1
-    start = 0
-    errno = 0
-    incompat = []
     self.uuid = uuid
   }
 
-  /// Decodes the journal's first block.
+  /// Decodes the block that a journal's superblock is in.
   ///
-  /// - Throws: `corrupt` where it is no journal's, has another block size than the filesystem, or
-  ///   fails its checksum.
+  /// - Throws: `corrupt` where it is no journal's, has another block size than the filesystem,
+  ///   fails its checksum, or contradicts itself; `unsupported` for features not known here.
   public init(_ bytes: RawSpan, superblock: Superblock) throws(FileSystemError) {
     func broken(_ rule: String) -> FileSystemError {
       .corrupt(Corruption("journal superblock", inode: superblock.journalInode, rule))
@@ -66,55 +45,113 @@ public struct JournalSuperblock: Sendable, Equatable {
     guard bytes.be32(Field.magic) == Self.magic else {
       throw broken("the magic number 0xC03B3998 is missing")
     }
-    let type = bytes.be32(Field.blockType)
-    guard type == BlockType.superblockV1 || type == BlockType.superblockV2 else {
-      throw broken("its block type is \(type), not 3 or 4")
+    let type = JournalBlockType(rawValue: bytes.be32(Field.blockType))
+    guard type == .superblockV1 || type == .superblockV2 else {
+      throw broken("its block type is \(bytes.be32(Field.blockType)), not 3 or 4")
     }
-    blockSize = bytes.be32(Field.blockSize)
-    blockCount = bytes.be32(Field.blockCount)
-    firstLogBlock = bytes.be32(Field.firstLogBlock)
-    sequence = bytes.be32(Field.sequence)
-    start = bytes.be32(Field.start)
-    errno = Int32(bitPattern: bytes.be32(Field.errno))
-    let isV2 = type == BlockType.superblockV2
-    incompat = IncompatFeatures(rawValue: isV2 ? bytes.be32(Field.incompat) : 0)
-    uuid = bytes.array(Field.uuid..<Field.uuid + 16)
+    raw = bytes.array(0..<Self.byteCount)
 
     guard Int(blockSize) == superblock.blockSize else {
       throw broken("its block size is \(blockSize), the filesystem's \(superblock.blockSize)")
     }
-    guard firstLogBlock >= 1, firstLogBlock < blockCount, start < blockCount else {
+    try checkFeatures(broken)
+    if hasChecksums {
+      let stored = bytes.be32(Field.checksum)
+      set32(Field.checksum, 0)
+      let computed = crc32c(~0, raw)
+      guard stored == computed else { throw broken(checksumRule(stored, computed)) }
+    }
+    guard firstLogBlock >= 1, firstLogBlock < lastLogBlock, lastLogBlock <= blockCount else {
       throw broken("its log does not lie within its \(blockCount) blocks")
     }
-    if !incompat.isDisjoint(with: [.checksumV2, .checksumV3]) {
-      let stored = bytes.be32(Field.checksum)
-      var crc = crc32c(~0, bytes.extracting(0..<Field.checksum))
-      crc = crc32c(crc, zeros: 4)
-      crc = crc32c(crc, bytes.extracting((Field.checksum + 4)..<Self.byteCount))
-      guard stored == crc else { throw broken(checksumRule(stored, crc)) }
+    guard start == 0 || (firstLogBlock..<lastLogBlock).contains(start) else {
+      throw broken("its log starts at \(start), not within \(firstLogBlock)..<\(lastLogBlock)")
     }
   }
 
-  /// Writes a version 2 superblock to `bytes`, a whole block that becomes zero elsewhere.
-  public func encodeNew(into bytes: inout MutableRawSpan) {
-    bytes.fill(0..<bytes.byteCount, with: 0)
-    bytes.setBE32(Self.magic, at: Field.magic)
-    bytes.setBE32(BlockType.superblockV2, at: Field.blockType)
-    bytes.setBE32(blockSize, at: Field.blockSize)
-    bytes.setBE32(blockCount, at: Field.blockCount)
-    bytes.setBE32(firstLogBlock, at: Field.firstLogBlock)
-    bytes.setBE32(sequence, at: Field.sequence)
-    bytes.setBE32(start, at: Field.start)
-    bytes.copy(uuid, at: Field.uuid)
-    bytes.setBE32(1, at: Field.userCount)
+  /// Writes the superblock to `bytes`, a whole block that becomes zero past it, with its checksum
+  /// where the features ask for one.
+  public func encode(into bytes: inout MutableRawSpan) {
+    bytes.fill(Self.byteCount..<bytes.byteCount, with: 0)
+    bytes.copy(raw, at: 0)
+    if hasChecksums { bytes.setBE32(crc32c(~0, raw), at: Field.checksum) }
+  }
+}
+
+extension JournalSuperblock {
+  /// Whether the fields past `errno` mean anything: features, UUID, users.
+  public var isVersion2: Bool {
+    get32(Field.blockType) == JournalBlockType.superblockV2.rawValue
   }
 
-  private enum BlockType {
-    static let superblockV1: UInt32 = 3
-    static let superblockV2: UInt32 = 4
+  /// In bytes; always the filesystem's.
+  public var blockSize: UInt32 { get32(Field.blockSize) }
+
+  /// In blocks, the superblock's and the area for fast commits included.
+  public var blockCount: UInt32 { get32(Field.blockCount) }
+
+  /// The first block of the log itself.
+  public var firstLogBlock: UInt32 { get32(Field.firstLogBlock) }
+
+  /// One past the last block of the log, which goes on at `firstLogBlock`.
+  public var lastLogBlock: UInt32 {
+    let count = fastCommitBlockCount
+    return count < blockCount && blockCount - count >= Self.minimumBlockCount
+      ? blockCount - count : blockCount
   }
 
-  private enum Field {
+  /// Blocks at the end of the journal that belong to fast commits; 0 without the feature. A journal
+  /// that would keep too few for its log gives none.
+  public var fastCommitBlockCount: UInt32 {
+    guard incompat.contains(.fastCommit) else { return 0 }
+    let stored = get32(Field.fastCommitBlockCount)
+    return stored == 0 ? 256 : stored
+  }
+
+  /// The first commit expected in the log.
+  public var sequence: UInt32 {
+    get { get32(Field.sequence) }
+    set { set32(Field.sequence, newValue) }
+  }
+
+  /// The block where the log starts; 0 when there is nothing to recover.
+  public var start: UInt32 {
+    get { get32(Field.start) }
+    set { set32(Field.start, newValue) }
+  }
+
+  /// Whether every transaction in the journal is in place already.
+  public var isClean: Bool { start == 0 }
+
+  /// What aborted the journal, as a negative errno; 0 when nothing did.
+  public var errno: Int32 {
+    get { Int32(bitPattern: get32(Field.errno)) }
+    set { set32(Field.errno, UInt32(bitPattern: newValue)) }
+  }
+
+  /// The journal's own; checksums in the log start from it. Zero in version 1.
+  public var uuid: [UInt8] {
+    get { isVersion2 ? Array(raw[Field.uuid..<Field.uuid + 16]) : Array(repeating: 0, count: 16) }
+    set { raw.replaceSubrange(Field.uuid..<Field.uuid + 16, with: newValue.prefix(16)) }
+  }
+
+  /// The UUIDs of the filesystems that use the journal: more than one only on a device of its own.
+  /// An internal journal names none.
+  public var users: [[UInt8]] {
+    guard isVersion2 else { return [] }
+    let count = min(Int(get32(Field.userCount)), Field.maximumUserCount)
+    return (0..<count).map { index in
+      let start = Field.users + 16 * index
+      return Array(raw[start..<start + 16])
+    }
+  }
+
+  func get32(_ offset: Int) -> UInt32 { raw.rawBytes.be32(offset) }
+  mutating func set32(_ offset: Int, _ value: UInt32) {
+    raw.withMutableBytes { $0.setBE32(value, at: offset) }
+  }
+
+  enum Field {
     static let magic = 0x0
     static let blockType = 0x4
     static let blockSize = 0xC
@@ -123,9 +160,15 @@ public struct JournalSuperblock: Sendable, Equatable {
     static let sequence = 0x18
     static let start = 0x1C
     static let errno = 0x20
+    static let compat = 0x24
     static let incompat = 0x28
+    static let readOnlyCompat = 0x2C
     static let uuid = 0x30
     static let userCount = 0x40
+    static let checksumType = 0x50
+    static let fastCommitBlockCount = 0x54
     static let checksum = 0xFC
+    static let users = 0x100
+    static let maximumUserCount = 48
   }
 }

@@ -227,7 +227,7 @@ struct FirstFiles {
     let journal = JournalSuperblock(
       blockSize: UInt32(superblock.blockSize), blockCount: UInt32(journalBlockCount),
       uuid: superblock.uuid)
-    addBlock(runs[0].lowerBound) { journal.encodeNew(into: &$0) }
+    addBlock(runs[0].lowerBound) { journal.encode(into: &$0) }
     superblock.setJournal(.journal, inode)
   }
 

@@ -29,7 +29,7 @@ struct JournalSuperblockTests {
     ours.withMutableBytes {
       JournalSuperblock(
         blockSize: UInt32(blockSize), blockCount: journal.blockCount, uuid: raw.superblock.uuid
-      ).encodeNew(into: &$0)
+      ).encode(into: &$0)
     }
     #expect(ours == block)
   }
