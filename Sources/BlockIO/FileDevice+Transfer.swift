@@ -26,6 +26,21 @@ extension FileDevice {
     try finish(.write, error, offset + UInt64(done))
   }
 
+  /// Like a flush, it fails for ever once it has failed.
+  public func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    try checkWritable(.write, at: offset)
+    try checkRange(.write, at: offset, count: bytes.byteCount)
+    try refuseAfterFailedFlush()
+    var done = 0
+    let error = try withDescriptor(.write) { (descriptor) throws(FileSystemError) in
+      unsafe bytes.withUnsafeBytes { bytes in
+        unsafe csys_file_write_through(descriptor, bytes.baseAddress, bytes.count, offset, &done)
+      }
+    }
+    noteFlush(error)
+    try finish(.write, error, offset + UInt64(done))
+  }
+
   public func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
     let count = try totalCount(of: buffers, .read, at: offset)
     try checkRange(.read, at: offset, count: count)

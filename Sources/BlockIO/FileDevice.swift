@@ -105,16 +105,24 @@ public final class FileDevice: BlockDevice {
   public func flush() throws(FileSystemError) {
     try withDescriptor(.flush) { (descriptor) throws(FileSystemError) in
       guard !isReadOnly else { return }
-      let earlier = failedFlush.load(ordering: .relaxed)
-      guard earlier == 0 else {
-        throw Self.failure(.flush, earlier, name, reason: "an earlier flush failed")
-      }
+      try refuseAfterFailedFlush()
       let full = needsFullSync.exchange(false, ordering: .acquiringAndReleasing)
       let error = full ? csys_file_sync(descriptor) : csys_file_datasync(descriptor)
-      if error != 0 { failedFlush.store(error, ordering: .relaxed) }
+      noteFlush(error)
       try Self.check(error, .flush, name)
       try refuseIfShrunk(descriptor, .flush)
     }
+  }
+
+  func refuseAfterFailedFlush() throws(FileSystemError) {
+    let earlier = failedFlush.load(ordering: .relaxed)
+    guard earlier == 0 else {
+      throw Self.failure(.flush, earlier, name, reason: "an earlier flush failed")
+    }
+  }
+
+  func noteFlush(_ error: Int32) {
+    if error != 0 { failedFlush.store(error, ordering: .relaxed) }
   }
 
   /// Punches a hole into a file, or discards on a block device; only whole 4 KiB inside the

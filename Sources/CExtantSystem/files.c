@@ -105,6 +105,22 @@ int csys_file_write(int fd, const void *bytes, size_t count, uint64_t offset, si
   return 0;
 }
 
+int csys_file_write_through(int fd, const void *bytes, size_t count, uint64_t offset,
+                            size_t *done) {
+  *done = 0;
+  while (*done < count) {
+    struct iovec part = {(char *)bytes + *done, count - *done};
+    ssize_t n = pwritev2(fd, &part, 1, (off_t)(offset + *done), RWF_DSYNC);
+    if (n == 0) return EIO;
+    if (n > 0) *done += (size_t)n;
+    else if (errno == EOPNOTSUPP || errno == ENOSYS) {
+      int error = csys_file_write(fd, bytes, count, offset, done);
+      return error ? error : csys_file_datasync(fd);
+    } else if (errno != EINTR) return errno;
+  }
+  return 0;
+}
+
 // Drops the first `n` bytes of a list of parts.
 static void advance(struct iovec **parts, size_t *count, size_t n) {
   while (*count && n >= (*parts)->iov_len) {

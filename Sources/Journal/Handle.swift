@@ -6,12 +6,15 @@ import ExtantBase
 public final class Handle {
   private let journal: Journal
   public let transaction: TransactionID
+  /// The most metadata blocks that the operation adds to the transaction.
+  let credits: Int
   /// Whether this operation changed anything yet: past that point it must not fail.
   public private(set) var hasChanges = false
 
-  init(journal: Journal, transaction: TransactionID) {
+  init(journal: Journal, transaction: TransactionID, credits: Int) {
     self.journal = journal
     self.transaction = transaction
+    self.credits = credits
   }
 
   public func end() { journal.end(self) }
@@ -23,10 +26,18 @@ public final class Handle {
     return journal.add(buffer, at: address)
   }
 
-  /// Takes a freed metadata block out of the transaction. True when it was part of it.
-  public func forget(_ address: BlockAddress) -> Bool {
+  /// Announces the contents of a block that was free until this transaction: it is written to
+  /// its home before the commit record, past the log. True when the block was not part of this
+  /// transaction before.
+  public func addUnlogged(_ address: BlockAddress, _ buffer: BlockBuffer) -> Bool {
     hasChanges = true
-    return journal.remove(address)
+    return journal.addUnlogged(buffer, at: address)
+  }
+
+  /// Freed blocks leave the transaction; what the log says of them is revoked.
+  public func forget(_ start: BlockAddress, count: UInt64) {
+    hasChanges = true
+    journal.remove(start, count: count)
   }
 
   /// The data of `inode` must be on the device before this transaction's metadata is.
@@ -41,4 +52,7 @@ public final class Handle {
     hasChanges = true
     journal.noteChange()
   }
+
+  /// The encoding will add this many blocks that nobody announces before.
+  public func charge(_ blocks: Int) { journal.charge(blocks) }
 }

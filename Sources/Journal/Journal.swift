@@ -1,4 +1,5 @@
 import BlockIO
+import Ext4Format
 import ExtantBase
 import Threading
 
@@ -8,58 +9,154 @@ import Threading
 /// running transaction through a `Handle`. A commit first *freezes* it: no new handle starts and
 /// the open ones end. Frozen, the client encodes what it changed in memory, and a copy of every
 /// changed block is taken, and the data it needs is written. Then operations go on, in the next
-/// transaction, while the copies are written (`MetadataWriter`).
+/// transaction, while the copies are written.
+///
+/// With a log the copies go there, and to their homes later (`checkpoint`); without one they go
+/// to their homes at once, between two flushes, and a crash there can leave half of them.
 ///
 /// Lock order: `commitLock`, then `lock`. A thread with an open handle must not call `commit` or
 /// `begin`: a commit waits for its handle.
 public final class Journal: @unchecked Sendable {
-  private let writer: MetadataWriter
   private weak let client: (any TransactionClient)?
+  let device: any BlockDevice
+  let gate: FlushGate
+  let homes: HomeWriter
+  let limits: Limits
 
-  private let commitLock = Lock()
-  private let lock = Lock()
+  let commitLock = Lock()
+  // Under `commitLock`.
+  let log: Log?
+  /// What the log holds and the homes do not yet: the newest of each block.
+  var unwritten: [BlockAddress: LoggedBlock] = [:]
+  var statisticsSoFar = Statistics()
+
+  let lock = Lock()
   private let changed = Condition()
-
   // Under `lock`.
   private var running: Transaction
   private var openHandles = 0
+  /// Threads that wait in `begin`.
+  private var waiting = 0
   private var isFrozen = false
-  private var lastCommitted: TransactionID
+  var lastCommitted: TransactionID
   private var failure: FileSystemError?
+  /// The last transaction in the log that holds a block, committed or committing.
+  var lastLogged: [BlockAddress: TransactionID] = [:]
 
-  public init(device: any BlockDevice, blockSize: Int, client: any TransactionClient) {
-    self.writer = MetadataWriter(device: device, blockSize: blockSize)
-    self.client = client
-    self.lastCommitted = TransactionID(0)
-    self.running = Transaction(id: TransactionID(1))
+  struct LoggedBlock {
+    let image: BlockBuffer
+    let transaction: TransactionID
   }
 
-  /// Joins the running transaction; waits while a commit has it frozen. The handle must be
-  /// ended. Throws the error that aborted the journal, once it is aborted.
-  public func begin() throws(FileSystemError) -> Handle {
+  struct Limits {
+    /// Blocks that one transaction may add to the log.
+    var transaction: Int
+    /// Blocks kept in memory for a checkpoint.
+    var unwritten: Int
+  }
+
+  /// - Parameters:
+  ///   - log: where the log is, and its superblock, with nothing to recover; nil for none.
+  ///   - memoryLimit: in blocks: what a transaction may grow to, and again what may wait for its
+  ///     checkpoint.
+  ///   - usesBarriers: false leaves out every flush, and with it every promise about power cuts.
+  ///   - kind: names metadata blocks for a device that listens to events.
+  public init(
+    device: any BlockDevice, blockSize: Int,
+    log: (area: JournalArea, superblock: JournalSuperblock)?,
+    memoryLimit: Int, usesBarriers: Bool = true,
+    kind: (@Sendable (BlockAddress, BlockBuffer) -> DeviceEvent)? = nil,
+    client: any TransactionClient
+  ) throws(FileSystemError) {
+    self.device = device
+    self.client = client
+    gate = FlushGate(device: device, isEnabled: usesBarriers)
+    homes = HomeWriter(device: device, blockSize: blockSize, kind: kind)
+    var limits = Limits(transaction: max(256, memoryLimit), unwritten: max(256, memoryLimit))
+    var ownLog: Log?
+    if let log {
+      let taken = try Log(area: log.area, superblock: log.superblock, isDurable: usesBarriers)
+      // As JBD2: several transactions have room, and one can run while others wait.
+      limits.transaction = min(limits.transaction, taken.capacity / 4)
+      ownLog = taken
+    }
+    self.log = ownLog
+    self.limits = limits
+    lastCommitted = TransactionID(0)
+    running = Transaction(id: TransactionID(1))
+  }
+
+  /// Whether there is a log: without one a crash can leave half of a commit.
+  public var hasLog: Bool { log != nil }
+
+  // MARK: Handles
+
+  /// The most blocks that one operation can add to a transaction.
+  public var maximumCredits: Int { limits.transaction / 2 }
+
+  /// Joins the running transaction; waits while a commit has it frozen, and commits it first when
+  /// `credits` more blocks would make it too large. The handle must be ended.
+  ///
+  /// Throws the error that aborted the journal, once it is aborted; `unsupported` where no
+  /// transaction could hold so many.
+  public func begin(credits: Int) throws(FileSystemError) -> Handle {
+    guard credits < limits.transaction else {
+      throw .unsupported(
+        Unsupported("a journal this small", "an operation may change \(credits) metadata blocks"))
+    }
+    while true {
+      if let handle = try join(credits) { return handle }
+      try commit()
+    }
+  }
+
+  /// Nil when the transaction is too full and must be committed.
+  private func join(_ credits: Int) throws(FileSystemError) -> Handle? {
     lock.lock()
     defer { lock.unlock() }
-    while isFrozen && failure == nil { changed.wait(lock) }
-    if let failure { throw failure }
+    while true {
+      if let failure { throw failure }
+      if !isFrozen {
+        let bound = running.loggedBound
+        if bound + credits <= limits.transaction || bound == 1 { break }
+        // What is open may end without having changed anything.
+        guard running.isEmpty else { return nil }
+      }
+      waiting += 1
+      changed.wait(lock)
+      waiting -= 1
+    }
     openHandles += 1
-    return Handle(journal: self, transaction: running.id)
+    running.openCredits += credits
+    return Handle(journal: self, transaction: running.id, credits: credits)
   }
 
   func end(_ handle: Handle) {
     lock.withLock {
       openHandles -= 1
-      if openHandles == 0 { changed.broadcast() }
+      running.openCredits -= handle.credits
+      if openHandles == 0 || waiting > 0 { changed.broadcast() }
     }
   }
 
-  /// True when the block was not part of the running transaction before.
   func add(_ buffer: BlockBuffer, at address: BlockAddress) -> Bool {
-    lock.withLock { running.metadata.updateValue(buffer, forKey: address) == nil }
+    lock.withLock {
+      guard running.unlogged[address] == nil else { return false }
+      return running.metadata.updateValue(buffer, forKey: address) == nil
+    }
   }
 
-  /// True when the block was part of the running transaction.
-  func remove(_ address: BlockAddress) -> Bool {
-    lock.withLock { running.metadata.removeValue(forKey: address) != nil }
+  func addUnlogged(_ buffer: BlockBuffer, at address: BlockAddress) -> Bool {
+    lock.withLock { running.unlogged.updateValue(buffer, forKey: address) == nil }
+  }
+
+  func remove(_ start: BlockAddress, count: UInt64) {
+    let range = start.rawValue..<start.rawValue &+ count
+    lock.withLock {
+      running.metadata.removeAll(in: range)
+      running.unlogged.removeAll(in: range)
+      lastLogged.forEachKey(in: range) { running.revoked.insert($0) }
+    }
   }
 
   func order(_ inode: InodeNumber) {
@@ -70,11 +167,24 @@ public final class Journal: @unchecked Sendable {
     lock.withLock { running.hasChanges = true }
   }
 
+  func charge(_ blocks: Int) {
+    lock.withLock { running.charged += max(0, blocks) }
+  }
+
   /// The transaction that takes changes now.
   public var runningTransaction: TransactionID { lock.withLock { running.id } }
 
-  /// Blocks of metadata that the running transaction will write.
-  public var runningBlockCount: Int { lock.withLock { running.metadata.count } }
+  /// Whether the running transaction has grown so far that it should be committed.
+  public var isNearlyFull: Bool {
+    lock.withLock { running.loggedBound > limits.transaction / 4 * 3 }
+  }
+
+  /// Blocks of metadata that the running transaction holds.
+  public var runningBlockCount: Int {
+    lock.withLock { running.metadata.count + running.unlogged.count }
+  }
+
+  // MARK: Failure
 
   /// The error that stopped the journal.
   public var abortReason: FileSystemError? { lock.withLock { failure } }
@@ -87,26 +197,43 @@ public final class Journal: @unchecked Sendable {
     }
   }
 
+  /// Notes in the journal's superblock that it was aborted, as far as that still works.
+  public func recordAbort(errno: Int32) throws(FileSystemError) {
+    try commitLock.withLock { () throws(FileSystemError) in try log?.record(errno: errno) }
+  }
+
+  // MARK: Commit
+
+  /// Draw one when data was written; `flush(after:)` then waits for no more than it must.
+  public var flushTicket: UInt64 { gate.ticket }
+
+  /// What was written to the device before `ticket` was drawn is durable when this returns. A
+  /// commit in between has done that already.
+  public func flush(after ticket: UInt64) throws(FileSystemError) {
+    try gate.flush(after: ticket)
+  }
+
   /// Returns when `transaction` and all before it are durable; by default everything so far.
+  /// Threads that wait for the same commit share it.
   ///
   /// A failure to write aborts the journal: what is on the device is unknown from then on.
-  ///
-  /// Returns whether there was anything to do: the device has been flushed then.
-  @discardableResult
-  public func commit(
-    through transaction: TransactionID? = nil
-  ) throws(FileSystemError) -> Bool {
+  public func commit(through transaction: TransactionID? = nil) throws(FileSystemError) {
     let target = transaction ?? runningTransaction
-    return try commitLock.withLock { () throws(FileSystemError) -> Bool in
+    try commitLock.withLock { () throws(FileSystemError) in
       if let failure = abortReason { throw failure }
-      guard lock.withLock({ lastCommitted < target && !running.isEmpty }) else { return false }
-      do throws(FileSystemError) {
-        try commitRunning()
-      } catch {
-        abort(error)
-        throw error
-      }
-      return true
+      guard lock.withLock({ lastCommitted < target && !running.isEmpty }) else { return }
+      try abortingOnFailure { () throws(FileSystemError) in try commitRunning() }
+    }
+  }
+
+  func abortingOnFailure(
+    _ body: () throws(FileSystemError) -> Void
+  ) throws(FileSystemError) {
+    do throws(FileSystemError) {
+      try body()
+    } catch {
+      abort(error)
+      throw error
     }
   }
 
@@ -115,9 +242,20 @@ public final class Journal: @unchecked Sendable {
     // Most of the data goes while operations run on, so that little is left to write frozen.
     try client.writeData(of: lock.withLock { running.orderedInodes })
     let frozen = try takeRunning(client)
-    try writer.write(frozen)
+    try homes.write(frozen.unlogged)
+    if let log {
+      try append(frozen, to: log)
+    } else {
+      try gate.flush()
+      try homes.write(frozen.logged)
+      try gate.flush()
+      client.release(frozen.logged.addresses)
+    }
+    client.release(frozen.unlogged.addresses)
     lock.withLock { lastCommitted = frozen.id }
-    client.didCommit(frozen.id, blocks: frozen.addresses)
+    statisticsSoFar.note(frozen)
+    client.didCommit(frozen.id)
+    if let log { try checkpointIfDue(log) }
   }
 
   /// Encodes and copies the running transaction, writes what data it still needs, and starts the
@@ -130,14 +268,45 @@ public final class Journal: @unchecked Sendable {
     defer { thaw() }
     // An operation that failed half way may have been the last that the freeze waited for.
     if let failure = abortReason { throw failure }
-    try client.encode(Handle(journal: self, transaction: runningTransaction))
-    try client.writeData(of: lock.withLock { running.orderedInodes })
+    try client.encode(Handle(journal: self, transaction: runningTransaction, credits: 0))
+    if !isPlanted(.dataAfterCommit) {
+      try client.writeData(of: lock.withLock { running.orderedInodes })
+    }
     let transaction = lock.withLock {
       let taken = running
       running = Transaction(id: taken.id.next)
+      if log != nil { for address in taken.metadata.keys { lastLogged[address] = taken.id } }
       return taken
     }
     return FrozenTransaction(transaction)
+  }
+
+  private func append(
+    _ transaction: FrozenTransaction, to log: Log
+  ) throws(FileSystemError) {
+    let needed = log.blocksNeeded(transaction)
+    if log.usedBlocks + needed > log.capacity {
+      try checkpoint(log, keeping: max(0, log.capacity / 2 - needed))
+    }
+    let (seconds, nanoseconds) = Clock.now()
+    let time = Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+    let flushAll = { [gate, device] () throws(FileSystemError) in
+      try gate.flush()
+      if !log.isOn(device) { try log.flush() }
+    }
+    if isPlanted(.halfTransaction), transaction.logged.count > 1 {
+      let half = transaction.logged.count / 2
+      let first = FrozenTransaction(
+        id: transaction.id, logged: transaction.logged.part(0..<half), revoked: [])
+      let second = FrozenTransaction(
+        id: transaction.id, logged: transaction.logged.part(half..<transaction.logged.count),
+        revoked: transaction.revoked)
+      try log.append(first, time: time, flush: flushAll)
+      try log.append(second, time: time, flush: flushAll)
+    } else {
+      try log.append(transaction, time: time, flush: flushAll)
+    }
+    keep(transaction)
   }
 
   private func freeze() {
@@ -153,6 +322,8 @@ public final class Journal: @unchecked Sendable {
       changed.broadcast()
     }
   }
+
+  func release(_ blocks: [BlockAddress]) { client?.release(blocks) }
 }
 
 /// What the journal asks of the engine around a commit.
@@ -162,6 +333,9 @@ public protocol TransactionClient: AnyObject, Sendable {
   /// Write the data that must be on the device before this transaction's metadata is. Called
   /// before the freeze, and again frozen.
   func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError)
-  /// The transaction is durable; `blocks` are the metadata blocks it wrote.
-  func didCommit(_ transaction: TransactionID, blocks: [BlockAddress])
+  /// The transaction is durable.
+  func didCommit(_ transaction: TransactionID)
+  /// These blocks are in their homes as some transaction had them: each loses one claim to stay
+  /// in memory, which its announcement in that transaction gave it.
+  func release(_ blocks: [BlockAddress])
 }

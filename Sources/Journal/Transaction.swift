@@ -15,34 +15,80 @@ public struct TransactionID: Hashable, Comparable, Sendable {
 /// What becomes durable together.
 struct Transaction {
   let id: TransactionID
-  /// Metadata blocks, by their home address.
+  /// Metadata blocks that go through the log, by their home address.
   var metadata: [BlockAddress: BlockBuffer] = [:]
+  /// Metadata blocks whose home was free until now: written there before the commit record.
+  var unlogged: [BlockAddress: BlockBuffer] = [:]
+  /// Freed blocks that the log still holds: what it says of them must not be replayed.
+  var revoked: Set<BlockAddress> = []
   /// Inodes whose data goes to the device before the metadata.
   var orderedInodes: Set<InodeNumber> = []
   /// Something changed in memory that is encoded at commit.
   var hasChanges = false
+  /// Blocks that the encoding will add, beyond those announced.
+  var charged = 0
+  /// Of the handles that are open.
+  var openCredits = 0
 
   init(id: TransactionID) { self.id = id }
 
-  var isEmpty: Bool { metadata.isEmpty && orderedInodes.isEmpty && !hasChanges }
+  var isEmpty: Bool {
+    metadata.isEmpty && unlogged.isEmpty && revoked.isEmpty && orderedInodes.isEmpty && !hasChanges
+  }
+
+  /// Blocks that the log will hold of it, at most, once it is encoded; the superblock is one.
+  var loggedBound: Int { metadata.count + charged + openCredits + 1 }
 }
 
 /// A transaction with private copies of its blocks: later changes do not reach them.
 struct FrozenTransaction {
   let id: TransactionID
-  let orderedInodes: Set<InodeNumber>
+  let logged: HomeBlocks
+  let unlogged: HomeBlocks
+  /// Ascending.
+  let revoked: [BlockAddress]
+
+  init(_ transaction: Transaction) {
+    id = transaction.id
+    logged = HomeBlocks(copying: transaction.metadata)
+    unlogged = HomeBlocks(copying: transaction.unlogged)
+    revoked = transaction.revoked.sorted()
+  }
+
+  init(id: TransactionID, logged: HomeBlocks, revoked: [BlockAddress]) {
+    self.id = id
+    self.logged = logged
+    self.unlogged = HomeBlocks(copying: [:])
+    self.revoked = revoked
+  }
+}
+
+/// Contents of blocks with where they belong.
+struct HomeBlocks {
   /// Ascending.
   let addresses: [BlockAddress]
   let images: [BlockBuffer]
 
-  init(_ transaction: Transaction) {
-    id = transaction.id
-    orderedInodes = transaction.orderedInodes
-    let blocks = transaction.metadata.sorted { $0.key < $1.key }
-    addresses = blocks.map(\.key)
-    images = blocks.map { block in
+  var count: Int { addresses.count }
+
+  init(copying blocks: [BlockAddress: BlockBuffer]) {
+    let sorted = blocks.sorted { $0.key < $1.key }
+    addresses = sorted.map(\.key)
+    images = sorted.map { block in
+      if isPlanted(.runningBlockWritten) { return block.value }
       let copy = BlockBuffer(copying: block.value)
       return copy
     }
+  }
+
+  /// - Parameter blocks: ascending.
+  init(_ blocks: [(address: BlockAddress, image: BlockBuffer)]) {
+    addresses = blocks.map(\.address)
+    images = blocks.map(\.image)
+  }
+
+  func part(_ range: Range<Int>) -> HomeBlocks {
+    let range = range.clamped(to: 0..<count)
+    return HomeBlocks(range.map { (addresses[$0], images[$0]) })
   }
 }

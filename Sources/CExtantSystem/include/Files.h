@@ -33,6 +33,9 @@ int csys_file_lock(int fd, int exclusive);
 // returns ENODATA. `*done` tells how many bytes went through in any case.
 int csys_file_read(int fd, void *bytes, size_t count, uint64_t offset, size_t *done);
 int csys_file_write(int fd, const void *bytes, size_t count, uint64_t offset, size_t *done);
+// These bytes are durable when it returns (RWF_DSYNC, or fdatasync where the kernel has none).
+int csys_file_write_through(int fd, const void *bytes, size_t count, uint64_t offset,
+                            size_t *done);
 // Scatter and gather; `parts` is used up.
 int csys_file_readv(int fd, struct iovec *parts, size_t count, uint64_t offset, size_t *done);
 int csys_file_writev(int fd, struct iovec *parts, size_t count, uint64_t offset, size_t *done);

@@ -124,6 +124,7 @@ extension FileSystem {
     try writeBack(node)
     try writeBackAll()
     if journal.runningBlockCount > 0 { try journal.commit() }
+    try journal.checkpoint()
   }
 
   /// Writes the dirty data of every file.

@@ -15,8 +15,11 @@ final class CommitRelay: TransactionClient, @unchecked Sendable {
     try fileSystem?.writeData(of: inodes)
   }
 
-  func didCommit(_ transaction: TransactionID, blocks: [BlockAddress]) {
-    fileSystem?.didCommit(transaction, blocks: blocks)
+  func didCommit(_ transaction: TransactionID) { fileSystem?.didCommit(transaction) }
+
+  func release(_ blocks: [BlockAddress]) {
+    guard let cache = fileSystem?.cache else { return }
+    for address in blocks { cache.unpin(address) }
   }
 }
 
@@ -139,8 +142,7 @@ extension FileSystem {
     for inode in inodes { try cache.flush(owner: inode) }
   }
 
-  func didCommit(_ transaction: TransactionID, blocks written: [BlockAddress]) {
-    for address in written { cache.unpin(address) }
+  func didCommit(_ transaction: TransactionID) {
     blocks.didCommit(transaction.rawValue)
     inodes.didCommit(transaction.rawValue)
   }
@@ -149,6 +151,8 @@ extension FileSystem {
   func writeEverything() throws(FileSystemError) {
     try writeBackAll()
     try cache.flushAll()
-    if try !journal.commit() { try device.flush() }
+    let ticket = journal.flushTicket
+    try journal.commit()
+    try journal.flush(after: ticket)
   }
 }

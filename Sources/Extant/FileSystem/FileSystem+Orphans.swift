@@ -15,8 +15,7 @@ extension FileSystem {
   func linkOrphans(_ operation: Operation) {
     guard let chain = orphans.withLock({ $0.takeChain() }) else { return }
     current.withLock { $0.lastOrphan = chain.first }
-    for (node, next) in chain.links {
-      let link = next?.rawValue ?? 0
+    for (node, link) in chain.links {
       node.state.withLock { node.inode.deletionTime = link }
       operation.changed(node)
     }
@@ -59,6 +58,8 @@ extension FileSystem {
         node.inode.deletionTime = deletionTimeNow()
       }
       orphans.withLock { $0.remove(node.number) }
+      // The one before it in the list gets another link.
+      operation.charge(1)
       blocks.dropPreallocation(node.number)
       try inodes.free(
         node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,

@@ -7,22 +7,29 @@ extension FileSystem {
   /// An operation checks everything before its first change. What throws after a change leaves
   /// memory and device disagreeing: the filesystem then stops writing, as the kernel does with
   /// errors=remount-ro.
+  ///
+  /// - Parameter credits: the most metadata blocks that the operation and the encoding of its
+  ///   changes add to the transaction; no more than `journal.maximumCredits`.
   func perform<R>(
-    reserving: UInt64 = 0, mayUseReserve: Bool = false,
+    reserving: UInt64 = 0, mayUseReserve: Bool = false, credits: Int = ordinaryCredits,
     _ body: (Operation) throws(FileSystemError) -> R
   ) throws(FileSystemError) -> R {
     try requireWritable()
     if reserving > 0 { try reserve(reserving, mayUseReserve: mayUseReserve) }
-    return try perform(reserved: reserving, body)
+    return try perform(reserved: reserving, credits: credits, body)
   }
+
+  /// What suffices for an operation on a few inodes, directory blocks and groups.
+  static var ordinaryCredits: Int { 64 }
 
   /// As above, with blocks that the caller has reserved already. They are released here.
   func perform<R>(
-    reserved: UInt64, _ body: (Operation) throws(FileSystemError) -> R
+    reserved: UInt64, credits: Int = ordinaryCredits,
+    _ body: (Operation) throws(FileSystemError) -> R
   ) throws(FileSystemError) -> R {
     let handle: Handle
     do throws(FileSystemError) {
-      handle = try journal.begin()
+      handle = try journal.begin(credits: credits)
     } catch {
       blocks.release(reserved)
       throw .refused(.readOnlyFileSystem)
@@ -41,13 +48,9 @@ extension FileSystem {
       }
     }()
     // The operation is done whatever becomes of the commit, which aborts when it fails.
-    if journal.runningBlockCount > largestTransaction { _ = try? journal.commit() }
+    if journal.isNearlyFull { try? journal.commit() }
     return result
   }
-
-  /// Blocks of metadata in a transaction before it is committed at once: they cannot leave the
-  /// cache until then.
-  private var largestTransaction: Int { max(64, options.cacheByteLimit / blockSize / 4) }
 
   /// Reserves blocks. A full disk is asked again after everything that could free some was done:
   /// delayed blocks allocated (their worst case is dropped) and freed blocks committed.

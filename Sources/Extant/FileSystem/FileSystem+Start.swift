@@ -105,27 +105,44 @@ extension FileSystem {
     _ = try? journal.commit()
   }
 
-  /// Marks the filesystem as not cleanly unmounted until `markClean`: there is no journal that
-  /// would mend a crash, so a check must.
+  /// Marks the filesystem as in use until `markClean`: with a journal as one that is to be
+  /// recovered, before anything is logged; without one as not cleanly unmounted, so that a check
+  /// comes after a crash.
   private func markInUse() throws(FileSystemError) {
     let now = Clock.now().seconds
     current.withLock { superblock in
-      superblock.state.remove(.clean)
+      if journal.hasLog {
+        superblock.features.incompat.insert(.needsRecovery)
+      } else {
+        superblock.state.remove(.clean)
+      }
       superblock.mountTime = now
       superblock.mountCount &+= 1
     }
-    try perform { (operation) throws(FileSystemError) in operation.handle.noteChange() }
-    try journal.commit()
+    try storeSuperblock()
   }
 
+  /// Everything was committed: brings it home and takes back what `markInUse` marked.
   func markClean() throws(FileSystemError) {
-    let wasClean = superblock.state.contains(.clean)
     let now = Clock.now().seconds
-    current.withLock { superblock in
-      if wasClean { superblock.state.insert(.clean) }
-      superblock.writeTime = now
-    }
+    current.withLock { $0.writeTime = now }
     try perform { (operation) throws(FileSystemError) in operation.handle.noteChange() }
     try journal.commit()
+    try journal.close()
+    let wasClean = superblock.state.contains(.clean)
+    current.withLock { superblock in
+      superblock.features.incompat.remove(.needsRecovery)
+      if wasClean { superblock.state.insert(.clean) }
+    }
+    try storeSuperblock()
+  }
+
+  /// Writes the superblock straight to its home, durably. Called while no transaction holds it.
+  private func storeSuperblock() throws(FileSystemError) {
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    current.withLock { $0 }.encode(into: &bytes)
+    device.note(.superblockWrite)
+    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
   }
 }

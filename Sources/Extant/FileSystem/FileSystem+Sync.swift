@@ -9,9 +9,10 @@ extension FileSystem {
   func sync(_ node: Node, dataOnly: Bool) throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
     try writeBack(node)
+    let ticket = journal.flushTicket
     let change = nodes.lastChange(of: node)
-    if change > 0, try journal.commit(through: TransactionID(change)) { return }
-    try device.flush()
+    if change > 0 { try journal.commit(through: TransactionID(change)) }
+    try journal.flush(after: ticket)
   }
 
   /// Everything so far is durable when this returns.

@@ -116,7 +116,9 @@ public final class FileSystem: @unchecked Sendable {
     readOnlyReason = try Self.readOnlyReason(superblock, support, device, options, reader, inodes)
     let relay = CommitRelay()
     self.relay = relay
-    journal = Journal(device: device, blockSize: superblock.blockSize, client: relay)
+    journal = try Journal(
+      device: device, blockSize: superblock.blockSize, log: nil,
+      memoryLimit: options.cacheByteLimit / superblock.blockSize / 4, client: relay)
     relay.fileSystem = self
     do throws(FileSystemError) {
       try start()

@@ -5,6 +5,8 @@ import ExtantBase
 struct OrphanList {
   private(set) var nodes: [InodeNumber: Node] = [:]
   private var order: [InodeNumber] = []
+  /// The links as the inodes hold them: what has to be written again.
+  private var links: [InodeNumber: UInt32] = [:]
   private(set) var isChanged = false
 
   mutating func insert(_ node: Node) {
@@ -16,21 +18,23 @@ struct OrphanList {
   mutating func remove(_ number: InodeNumber) {
     guard nodes.removeValue(forKey: number) != nil else { return }
     order.removeAll { $0 == number }
+    links[number] = nil
     isChanged = true
   }
 
-  /// The list as it goes to the device: the first inode, and each node with its successor.
-  /// Counts as encoded from then on.
-  mutating func takeChain() -> (first: InodeNumber?, links: [(Node, InodeNumber?)])? {
+  /// The list as it goes to the device: the first inode, and each node with its successor where
+  /// that changed (0: none). Counts as encoded from then on.
+  mutating func takeChain() -> (first: InodeNumber?, links: [(Node, UInt32)])? {
     guard isChanged else { return nil }
     isChanged = false
     var next: InodeNumber?
-    var links: [(Node, InodeNumber?)] = []
+    var changed: [(Node, UInt32)] = []
     for number in order {
       guard let node = nodes[number] else { continue }
-      links.append((node, next))
+      let link = next?.rawValue ?? 0
+      if links.updateValue(link, forKey: number) != link { changed.append((node, link)) }
       next = number
     }
-    return (next, links)
+    return (next, changed)
   }
 }

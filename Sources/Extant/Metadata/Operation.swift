@@ -31,15 +31,28 @@ final class Operation: MetadataHandle {
     return buffer
   }
 
+  /// As `newBlock`, for a block that the next commit writes straight to its home, past the log:
+  /// the block must be free on the device as it is now.
+  func newUnloggedBlock(_ address: BlockAddress) -> BlockBuffer {
+    let buffer = fileSystem.cache.newBlock(at: address)
+    if handle.addUnlogged(address, buffer) { fileSystem.cache.pin(address) }
+    return buffer
+  }
+
   func forget(_ address: BlockAddress) {
-    if handle.forget(address) { fileSystem.cache.unpin(address) }
+    handle.forget(address, count: 1)
     fileSystem.cache.discard(address, count: 1)
+  }
+
+  /// The encoding at commit will add this many blocks that nobody announces before.
+  func charge(_ blocks: Int) {
+    if blocks > 0 { handle.charge(blocks) }
   }
 
   /// The inode changed in memory; it is encoded when the transaction commits.
   func changed(_ node: Node) {
     handle.noteChange()
-    fileSystem.nodes.noteDirty(node, transaction: handle.transaction)
+    if fileSystem.nodes.noteDirty(node, transaction: handle.transaction) { charge(1) }
   }
 
   /// Allocates one block of metadata out of the operation's reservation.
@@ -53,6 +66,7 @@ final class Operation: MetadataHandle {
 
   /// Frees blocks: they leave the cache, and become free for others after the commit.
   func free(_ start: BlockAddress, count: UInt64) throws(FileSystemError) {
+    handle.forget(start, count: count)
     fileSystem.cache.discard(start, count: count)
     try fileSystem.blocks.free(start, count: count, transaction: transaction, handle: self)
   }

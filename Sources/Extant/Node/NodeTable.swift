@@ -84,14 +84,16 @@ final class NodeTable: Sendable {
     state.withLock { $0.nodes[number] }
   }
 
-  func noteDirty(_ node: Node, transaction: TransactionID) {
+  /// True when the node was not dirty before.
+  func noteDirty(_ node: Node, transaction: TransactionID) -> Bool {
     state.withLock { state in
       node.lastChange = transaction.rawValue
-      guard !node.isDirty else { return }
+      guard !node.isDirty else { return false }
       // A late touch of a deleted inode whose number has a new owner.
-      if let owner = state.nodes[node.number], owner !== node { return }
+      if let owner = state.nodes[node.number], owner !== node { return false }
       node.isDirty = true
       state.dirty[node.number] = node
+      return true
     }
   }
 
