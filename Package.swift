@@ -64,7 +64,9 @@ let package = Package(
     box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format"]),
     box(
       "ExtantFuse",
-      ["ExtantBase", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system]),
+      [
+        "ExtantBase", "BlockIO", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system,
+      ]),
     .executableTarget(
       name: "ExtantCLI",
       dependencies: [

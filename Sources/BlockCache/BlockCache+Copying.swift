@@ -56,6 +56,7 @@ extension BlockCache {
       case .absent:
         let block = (byteOffset + done) / blockSize
         let needed = lastBlock - block + 1
+        device.note(.dataRead)
         let fetched = try fetch(
           from: address + UInt64(block), wanted: needed + ahead, for: .necessary)
         shard.withLock { $0.counters.misses += min(needed, fetched) }
@@ -147,6 +148,7 @@ extension BlockCache {
         if spare.isEmpty { return .full }
       case .absent:
         let block = (byteOffset + done) / blockSize
+        device.note(.dataRead)
         let fetched = try fetch(from: address + UInt64(block), wanted: 1, for: .necessary)
         shard.withLock { $0.counters.misses += fetched }
       }

@@ -28,6 +28,7 @@ extension BlockCache {
       case .busy(let completions):
         shard.waitForCompletion(after: completions)
       case .absent:
+        device.note(.metadataRead)
         if try fetch(from: address, wanted: 1, for: .necessary) > 0 {
           shard.withLock { $0.counters.misses += 1 }
         }

@@ -136,6 +136,7 @@ extension BlockCache {
       }
       var fetched = 0
       do throws(FileSystemError) {
+        device.note(.dataRead)
         fetched = try fetch(from: start, wanted: count - done, for: .prefetch)
       } catch {
         return

@@ -134,6 +134,7 @@ extension BlockCache {
   ) -> [Int: FileSystemError] {
     var failed: [Int: FileSystemError] = [:]
     var calls = 1
+    device.note(.dataWrite)
     do throws(FileSystemError) {
       try device.write(buffers, at: offset(of: first))
     } catch {

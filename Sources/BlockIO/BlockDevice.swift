@@ -25,6 +25,8 @@ public protocol BlockDevice: AnyObject, Sendable {
 
   /// Told by the engine before it does what `event` names; for devices that record or fail.
   func note(_ event: DeviceEvent)
+  /// Whether `note` does anything: finding out what to tell may cost something.
+  var listensToEvents: Bool { get }
 
   /// Returns when everything written before the call is durable.
   func flush() throws(FileSystemError)
@@ -36,6 +38,7 @@ public protocol BlockDevice: AnyObject, Sendable {
 
 extension BlockDevice {
   public func note(_ event: DeviceEvent) {}
+  public var listensToEvents: Bool { false }
 
   public func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     try write(bytes, at: offset)

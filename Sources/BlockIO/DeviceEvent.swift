@@ -10,6 +10,7 @@ public enum DeviceEvent: String, Sendable, CaseIterable {
   case indexWrite = "index_write"
   case directoryWrite = "directory_write"
   case xattrWrite = "xattr_write"
+  case orphanFileWrite = "orphan_file_write"
   case dataWrite = "data_write"
   case dataRead = "data_read"
   case metadataRead = "metadata_read"

@@ -214,6 +214,7 @@ extension DirectoryEntries {
     let boundary = sorted[split].hash.major
     let isContinuation = sorted[split - 1].hash.major == boundary
 
+    storage.willSplit()
     // Everything that could still fail comes before the first change.
     let newLeaf = try storage.append(handle)
     if path.frames[path.frames.count - 1].node.isFull {

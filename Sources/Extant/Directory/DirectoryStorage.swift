@@ -34,11 +34,16 @@ protocol DirectoryStorage: AnyObject {
   /// has reserved it, so that this fails only with the device.
   func append(_ handle: any MetadataHandle) throws(FileSystemError) -> DirectoryBlock
 
+  /// A leaf is about to be split: told to devices that listen.
+  func willSplit()
+
   /// Sets the inode's flag INDEX.
   func setIndexFlag(_ handle: any MetadataHandle) throws(FileSystemError)
 }
 
 extension DirectoryStorage {
+  func willSplit() {}
+
   /// Whether the directory is a hash tree. The flag means nothing without the feature.
   var isIndexed: Bool { mayBeIndexed && hasIndexFlag }
 

@@ -86,6 +86,7 @@ extension FileSystem {
     let root = try map.encode(
       relocateShifted: false,
       allocate: { (count) throws(FileSystemError) -> [BlockAddress] in
+        device.note(.extentSplit)
         for _ in 0..<count { taken.append(try operation.allocateMetadataBlock(near: goal)) }
         return taken
       },

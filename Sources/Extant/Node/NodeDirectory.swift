@@ -67,6 +67,8 @@ final class NodeDirectory: DirectoryStorage {
     }
   }
 
+  func willSplit() { fileSystem.device.note(.directorySplit) }
+
   func setIndexFlag(_ handle: any MetadataHandle) throws(FileSystemError) {
     guard let operation = handle as? Operation else { throw .refused(.invalidArgument) }
     node.state.withLock { _ = node.inode.flags.insert(.index) }

@@ -1,3 +1,5 @@
+import BlockIO
+
 /// How an image is mounted: the options of `extant mount -o`.
 public struct MountOptions: Sendable, Equatable {
   /// When reading a file changes its access time.
@@ -21,6 +23,8 @@ public struct MountOptions: Sendable, Equatable {
   /// `max_threads=N`: how many requests are served at once. More than a few take turns and only
   /// switch more often.
   public var threadCount = 4
+  /// `faults=FILE`: what the device does wrong on purpose (docs/FAULTS.md); nil: nothing.
+  public var faultRules: FaultRules?
   /// Stay in the foreground, with the log on standard error.
   public var isForeground = false
   /// What the kernel is told as it is: `nosuid`, `suid`, `nodev`, `dev`, `noexec`, `exec`.
@@ -66,8 +70,9 @@ public struct MountOptions: Sendable, Equatable {
         throw MountError("option max_threads=\(value): needs a number from 2 to 256")
       }
       threadCount = count
+    case ("faults", let file?): faultRules = try Self.readFaultRules(file)
     case (_, nil) where Self.passedOn.contains(name): kernelOptions.append(name)
-    case ("cache", nil), ("commit", nil), ("max_threads", nil):
+    case ("cache", nil), ("commit", nil), ("max_threads", nil), ("faults", nil):
       throw MountError("option \(name) needs a value: \(name)=...")
     default: throw MountError("unknown mount option '\(option)'")
     }

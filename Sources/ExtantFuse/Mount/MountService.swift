@@ -1,3 +1,4 @@
+import BlockIO
 import CExtantSystem
 import CFuse3
 import Extant
@@ -14,6 +15,7 @@ final class MountService {
   private let session: FuseSession
   private let mountpoint: String
   private let source: String
+  private let hasFaults: Bool
   private let logger: Logger
   /// Closed at its writing end when no more requests will come.
   private let endWatch: FileDescriptor
@@ -25,9 +27,10 @@ final class MountService {
     logger = MountLog.logger(
       isForeground: options.isForeground, options.logsRequests ? .debug : .info)
     self.source = source
+    hasFaults = options.faultRules != nil
     self.mountpoint = mountpoint
     do throws(FileSystemError) {
-      engine = try FileSystem.open(source, options.engineOptions)
+      engine = try Self.open(source, options, logger)
     } catch {
       let text = "\(error)"
       throw MountError(text.contains(source) ? text : "\(source): \(text)")
@@ -48,9 +51,26 @@ final class MountService {
     for warning in warnings { logger.warning("\(warning)") }
   }
 
+  private static func open(
+    _ source: String, _ options: MountOptions, _ logger: Logger
+  ) throws(FileSystemError) -> FileSystem {
+    guard let rules = options.faultRules else {
+      return try FileSystem.open(source, options.engineOptions)
+    }
+    let file = try FileDevice(path: source, access: options.isReadOnly ? .readOnly : .readWrite)
+    let device = FaultyDevice(base: file, rules: rules) { logger.warning("\($0)") }
+    do throws(FileSystemError) {
+      return try FileSystem(device: device, options: options.engineOptions)
+    } catch {
+      try? device.close()
+      throw error
+    }
+  }
+
   /// What whoever mounts should know, a line each.
   var warnings: [String] {
     var result: [String] = []
+    if hasFaults { result.append("\(source): the device has faults on purpose: data may be lost") }
     if let reason = engine.readOnlyReason { result.append("\(source): read-only: \(reason)") }
     if let warning = engine.uncleanWarning { result.append("\(source): \(warning)") }
     return result
