@@ -103,7 +103,7 @@ let package = Package(
     .executableTarget(
       name: "crash", dependencies: ["CrashKit", "TestSupport", argumentParser],
       path: "Tests/Crash", swiftSettings: strict),
-    tests("CrashTests", ["CrashKit", "TestSupport", "ExtantBase", "BlockIO"]),
+    tests("CrashTests", ["CrashKit", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
     tests(
       "JournalTests", ["Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport"]),
     tests(

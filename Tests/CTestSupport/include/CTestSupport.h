@@ -89,4 +89,7 @@ int ts_process_lives(int64_t process);
 uint64_t ts_monotonic_nanoseconds(void);
 uint64_t ts_random(void);
 
+// 64 bits of `count` bytes and a seed, for telling contents apart quickly; `count` is a multiple of 32.
+uint64_t ts_hash(const void *bytes, size_t count, uint64_t seed);
+
 #endif
