@@ -76,6 +76,7 @@ private final class HookedDevice: BlockDevice {
     #expect(cut.withLock { $0 })
     let crashed = image.directory("crashed")
     try Program.succeed(["cp", image.image.path, crashed])
+    try Image(path: crashed).replayJournal()
     for file in files { file.close() }
     try fs.close()
 

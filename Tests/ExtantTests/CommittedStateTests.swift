@@ -32,6 +32,7 @@ import Testing
       try files[synced].sync()
       let crashed = image.directory("crashed")
       try Program.succeed(["cp", image.image.path, crashed])
+      try Image(path: crashed).replayJournal()
       let complaint = try Image(path: crashed).complaint()
       #expect(complaint == nil, "round \(round)")
       let after = try FileSystem.open(crashed, .readOnly)

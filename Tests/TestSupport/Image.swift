@@ -27,6 +27,14 @@ public struct Image: Sendable {
     return result.status == 0 ? nil : "e2fsck -fn gave \(result.status):\n\(result.output)"
   }
 
+  /// Lets e2fsck bring home what the journal holds, and do nothing else.
+  public func replayJournal() throws(SystemFailure) {
+    let result = try Program.run(["e2fsck", "-y", "-E", "journal_only", path])
+    guard result.status <= 1 else {
+      throw SystemFailure(Int32(truncatingIfNeeded: result.status), "e2fsck -E journal_only: \(result.output)")
+    }
+  }
+
   /// What debugfs answers to one command.
   public func debugfs(_ command: String) throws(SystemFailure) -> String {
     try Program.succeed(["debugfs", "-R", command, path])

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import ExtentMap
+import Journal
 import Threading
 
 /// What opening does beyond looking: decide whether to write, mend what a crash left.
@@ -22,7 +23,7 @@ extension FileSystem {
   /// Why the filesystem can only be read; nil where it can be written.
   static func readOnlyReason(
     _ superblock: Superblock, _ support: SupportLevel, _ device: any BlockDevice,
-    _ options: Options, _ reader: VerifiedReader, _ inodes: InodeAllocator
+    _ options: Options, _ journal: (area: JournalArea, superblock: JournalSuperblock)?
   ) throws(FileSystemError) -> String? {
     if case .readOnly(let reason) = support { return reason }
     if options.access == .readOnly { return "opened read-only" }
@@ -33,27 +34,26 @@ extension FileSystem {
     if superblock.state.contains(.errors) {
       return "the filesystem is marked as having errors: check it first (e2fsck -f)"
     }
-    if superblock.features.compat.contains(.hasJournal),
-      try journalNeedsRecovery(superblock, reader, inodes)
-    {
+    if let journal, !journal.superblock.isClean {
       return "the journal needs recovery: mount it with the kernel or run e2fsck once"
     }
     return nil
   }
 
-  /// Whether the internal journal holds transactions that are not in place yet.
-  private static func journalNeedsRecovery(
-    _ superblock: Superblock, _ reader: VerifiedReader, _ inodes: InodeAllocator
-  ) throws(FileSystemError) -> Bool {
-    // An external journal is not read: without the recovery flag it holds nothing.
-    guard let number = superblock.journalInode else { return false }
+  /// The internal journal; nil where there is none.
+  static func findJournal(
+    _ superblock: Superblock, _ device: any BlockDevice, _ reader: VerifiedReader,
+    _ inodes: InodeAllocator
+  ) throws(FileSystemError) -> (area: JournalArea, superblock: JournalSuperblock)? {
+    guard superblock.features.compat.contains(.hasJournal), let number = superblock.journalInode
+    else { return nil }
     let place = try inodes.location(of: number)
     let buffer = try reader.read(place.block) { _ in }
-    guard place.offset + superblock.inodeSize <= superblock.blockSize else { return false }
+    guard place.offset + superblock.inodeSize <= superblock.blockSize else { return nil }
     let inode = try Inode(
       buffer.bytes.extracting(place.offset..<place.offset + superblock.inodeSize), number: number,
       superblock: superblock)
-    guard inode.flags.contains(.extents) else { return false }
+    guard inode.flags.contains(.extents) else { return nil }
     let seed =
       superblock.hasMetadataChecksums
       ? Inode.checksumSeed(number: number, generation: inode.generation, superblock: superblock)
@@ -67,9 +67,18 @@ extension FileSystem {
       root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
       source: ExtentNodeReader(
         reader: reader, context: context, zones: inodes.groups.zones))
-    guard case .extent(let first) = try map.run(at: LogicalBlock(0)) else { return false }
-    let block = try reader.read(first.address) { _ in }
-    return try !JournalSuperblock(block.bytes, superblock: superblock).isClean
+    var runs: [JournalArea.Run] = []
+    for run in try map.runs() {
+      runs.append(
+        JournalArea.Run(
+          first: UInt32(truncatingIfNeeded: run.logical.rawValue),
+          offset: run.address.rawValue * UInt64(superblock.blockSize),
+          count: UInt32(truncatingIfNeeded: run.count)))
+    }
+    let area = try JournalArea(device: device, blockSize: superblock.blockSize, runs: runs)
+    let block = BlockBuffer(byteCount: superblock.blockSize)
+    try area.read(0, into: block)
+    return (area, try JournalSuperblock(block.bytes, superblock: superblock))
   }
 
   /// Called at the end of `init`.

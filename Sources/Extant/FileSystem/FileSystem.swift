@@ -113,11 +113,15 @@ public final class FileSystem: @unchecked Sendable {
     groups = try GroupTable(superblock: superblock, reader: reader)
     blocks = BlockAllocator(superblock: superblock, groups: groups, reader: reader)
     inodes = InodeAllocator(superblock: superblock, groups: groups, reader: reader)
-    readOnlyReason = try Self.readOnlyReason(superblock, support, device, options, reader, inodes)
+    var log = try Self.findJournal(superblock, device, reader, inodes)
+    readOnlyReason = try Self.readOnlyReason(superblock, support, device, options, log)
+    log?.superblock.upgrade(
+      is64Bit: superblock.features.incompat.contains(.is64Bit),
+      hasMetadataChecksums: superblock.hasMetadataChecksums)
     let relay = CommitRelay()
     self.relay = relay
     journal = try Journal(
-      device: device, blockSize: superblock.blockSize, log: nil,
+      device: device, blockSize: superblock.blockSize, log: readOnlyReason == nil ? log : nil,
       memoryLimit: options.cacheByteLimit / superblock.blockSize / 4, client: relay)
     relay.fileSystem = self
     do throws(FileSystemError) {

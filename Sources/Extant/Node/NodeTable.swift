@@ -85,6 +85,7 @@ final class NodeTable: Sendable {
   }
 
   /// True when the node was not dirty before.
+  @discardableResult
   func noteDirty(_ node: Node, transaction: TransactionID) -> Bool {
     state.withLock { state in
       node.lastChange = transaction.rawValue
