@@ -39,6 +39,12 @@ public struct JournalFormat: Sendable {
   /// Whether the journal's own blocks have checksums, and those it logs.
   var hasBlockChecksums: Bool { checksums == .v2 || checksums == .v3 }
 
+  /// Whether there are checksums of what is logged, of one kind or another.
+  public var hasChecksums: Bool { checksums != .none }
+
+  /// Whether a commit block shows by itself that it is this journal's.
+  public var hasCommitChecksums: Bool { hasBlockChecksums }
+
   /// What is left at the end of descriptors and revocations for their checksum.
   var tailByteCount: Int { hasBlockChecksums ? 4 : 0 }
 

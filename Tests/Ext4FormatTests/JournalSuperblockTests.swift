@@ -78,7 +78,18 @@ struct JournalSuperblockTests {
     #expect(try rule { $0.setBE32(0, at: 16) }.contains("log"))
     #expect(try rule { $0.setBE32(0, at: 20) }.contains("log"))
     #expect(try rule { $0.setBE32(.max, at: 28) }.contains("log"))
-    #expect(try rule { $0.setBE32(0x10, at: 0x28) }.contains("checksum"))
+    func checksums(_ bytes: inout MutableRawSpan, _ features: UInt32, type: UInt8) {
+      bytes.setBE32(features, at: 0x28)
+      bytes.setU8(type, at: 0x50)
+    }
+    #expect(try rule { checksums(&$0, 0x10, type: 4) }.contains("checksum"))
+    #expect(try rule { checksums(&$0, 0x18, type: 4) }.contains("at once"))
+    for change in [(0x40, UInt8(4)), (0x10, 1)] {
+      do {
+        _ = try rule { checksums(&$0, UInt32(change.0), type: change.1) }
+        Issue.record("features that nobody knows were accepted: \(change)")
+      } catch FileSystemError.unsupported {}
+    }
     #expect(
       try brokenRule {
         _ = try JournalSuperblock([0].rawBytes, superblock: raw.superblock)
