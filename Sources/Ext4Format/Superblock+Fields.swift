@@ -138,8 +138,12 @@ extension Superblock {
     set { set16(SuperblockField.state, newValue.rawValue) }
   }
   public var errorBehavior: ErrorBehavior {
-    get { ErrorBehavior(rawValue: get16(SuperblockField.errors)) ?? .continue }
+    get { statedErrorBehavior ?? .continue }
     set { set16(SuperblockField.errors, newValue.rawValue) }
+  }
+  /// Nil where the number means nothing.
+  public var statedErrorBehavior: ErrorBehavior? {
+    ErrorBehavior(rawValue: get16(SuperblockField.errors))
   }
   public var mountCount: UInt16 {
     get { get16(SuperblockField.mountCount) }

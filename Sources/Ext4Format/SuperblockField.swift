@@ -71,6 +71,10 @@ package enum SuperblockField {
   package static let mountTimeHigh = 0x275
   package static let makeTimeHigh = 0x276
   package static let lastCheckHigh = 0x277
+  package static let firstErrorTimeHigh = 0x278
+  package static let lastErrorTimeHigh = 0x279
+  package static let firstErrorCode = 0x27A
+  package static let lastErrorCode = 0x27B
   package static let orphanFileInode = 0x280
   package static let checksum = 0x3FC
 }

@@ -16,7 +16,7 @@ public enum FileSystemError: Error, Sendable, Equatable {
 }
 
 /// A system call on the device that failed.
-public struct DeviceFailure: Sendable, Equatable {
+public struct DeviceFailure: Sendable {
   public enum Operation: String, Sendable { case open, read, write, flush, discard, lock, resize }
   public var operation: Operation
   public var errno: Errno
@@ -26,6 +26,8 @@ public struct DeviceFailure: Sendable, Equatable {
   public var device: String
   /// What the errno does not say, as a clause: "another program has it open for writing".
   public var reason: String?
+  /// The superblock knows of it already: whoever passes the error on does not count it again.
+  package var isRecorded = false
 
   public init(
     _ operation: Operation, _ errno: Errno, offset: UInt64? = nil, device: String,
@@ -39,22 +41,44 @@ public struct DeviceFailure: Sendable, Equatable {
   }
 }
 
+extension DeviceFailure: Equatable {
+  public static func == (a: Self, b: Self) -> Bool {
+    a.operation == b.operation && a.errno == b.errno && a.offset == b.offset
+      && a.device == b.device && a.reason == b.reason
+  }
+}
+
 /// A rule that the image breaks, and where.
-public struct Corruption: Sendable, Equatable {
+public struct Corruption: Sendable {
   /// The structure's name in ext4's documentation: "superblock", "extent node", "directory block".
   public var structure: String
   public var inode: InodeNumber?
   public var block: BlockAddress?
   /// What should have held, as a sentence's end: "checksum 0x1234 does not match 0x5678".
   public var rule: String
+  /// The place in our source that noticed, which the superblock's record of errors names.
+  package let file: StaticString
+  package let line: UInt32
+  /// The superblock knows of it already: whoever passes the error on does not count it again.
+  package var isRecorded = false
 
   public init(
-    _ structure: String, inode: InodeNumber? = nil, block: BlockAddress? = nil, _ rule: String
+    _ structure: String, inode: InodeNumber? = nil, block: BlockAddress? = nil, _ rule: String,
+    file: StaticString = #fileID, line: UInt32 = #line
   ) {
     self.structure = structure
     self.inode = inode
     self.block = block
     self.rule = rule
+    self.file = file
+    self.line = line
+  }
+}
+
+extension Corruption: Equatable {
+  /// The same rule broken at the same place of the image, wherever it was noticed.
+  public static func == (a: Self, b: Self) -> Bool {
+    a.structure == b.structure && a.inode == b.inode && a.block == b.block && a.rule == b.rule
   }
 }
 
@@ -77,6 +101,28 @@ extension FileSystemError {
     case .corrupt: Errno(rawValue: 117)
     case .unsupported: .notSupportedOnSocket
     case .refused(let errno): errno
+    }
+  }
+
+  /// Whether the superblock's record of errors has it. What is no fault is never recorded by itself.
+  package var isRecorded: Bool {
+    get {
+      switch self {
+      case .io(let failure): failure.isRecorded
+      case .corrupt(let corruption): corruption.isRecorded
+      case .unsupported, .refused: false
+      }
+    }
+    set {
+      switch self {
+      case .io(var failure):
+        failure.isRecorded = newValue
+        self = .io(failure)
+      case .corrupt(var corruption):
+        corruption.isRecorded = newValue
+        self = .corrupt(corruption)
+      case .unsupported, .refused: break
+      }
     }
   }
 

@@ -3,6 +3,8 @@ import Ext4Format
 import ExtantBase
 import Threading
 
+import struct SystemPackage.Errno
+
 /// Groups metadata changes into transactions and makes each durable as a whole, in order.
 ///
 /// One transaction is running and takes changes; at most one is committing. Operations join the
@@ -189,17 +191,29 @@ public final class Journal: @unchecked Sendable {
   /// The error that stopped the journal.
   public var abortReason: FileSystemError? { lock.withLock { failure } }
 
-  /// Stops: nothing more is written, every later call throws `error`.
+  /// Stops: nothing more is written, every later call throws `error`. A fault is noted in the log's
+  /// superblock, for the next who opens it.
   public func abort(_ error: FileSystemError) {
-    lock.withLock {
-      if failure == nil { failure = error }
-      changed.broadcast()
+    let isFirst = lock.withLock {
+      defer { changed.broadcast() }
+      guard failure == nil else { return false }
+      failure = error
+      return true
     }
+    guard isFirst else { return }
+    // A commit that is on its way notes it when it ends.
+    if commitLock.tryLock() {
+      noteAbort()
+      commitLock.unlock()
+    }
+    client?.didAbort(error)
   }
 
-  /// Notes in the journal's superblock that it was aborted, as far as that still works.
-  public func recordAbort(errno: Int32) throws(FileSystemError) {
-    try commitLock.withLock { () throws(FileSystemError) in try log?.record(errno: errno) }
+  /// Notes in the log's superblock that it was aborted, as far as that still works: EIO, as JBD2
+  /// does. Called under `commitLock`, once or twice.
+  func noteAbort() {
+    guard let failure = abortReason, failure != .refused(.readOnlyFileSystem) else { return }
+    try? log?.record(errno: -Errno.ioError.rawValue)
   }
 
   // MARK: Commit
@@ -223,6 +237,7 @@ public final class Journal: @unchecked Sendable {
       if let failure = abortReason { throw failure }
       guard lock.withLock({ lastCommitted < target && !running.isEmpty }) else { return }
       try abortingOnFailure { () throws(FileSystemError) in try commitRunning() }
+      if abortReason != nil { noteAbort() }
     }
   }
 
@@ -233,6 +248,7 @@ public final class Journal: @unchecked Sendable {
       try body()
     } catch {
       abort(error)
+      noteAbort()
       throw error
     }
   }
@@ -338,4 +354,7 @@ public protocol TransactionClient: AnyObject, Sendable {
   /// These blocks are in their homes as some transaction had them: each loses one claim to stay
   /// in memory, which its announcement in that transaction gave it.
   func release(_ blocks: [BlockAddress])
+  /// The journal has stopped for good, for this reason. Called once; the thread may hold the commit
+  /// lock.
+  func didAbort(_ error: FileSystemError)
 }

@@ -27,12 +27,18 @@ import CExtantSystem
     }
   }
 
-  /// Waits for the body's end. A second call returns at once.
+  /// Waits for the body's end. A second call returns at once, and so does one of the thread itself:
+  /// it ends soon.
   public func join() {
     let first = joined.withLock { joined in
       defer { joined = true }
       return !joined
     }
-    if first { _ = pthread_join(thread, nil) }
+    guard first else { return }
+    if pthread_equal(thread, pthread_self()) != 0 {
+      _ = pthread_detach(thread)
+    } else {
+      _ = pthread_join(thread, nil)
+    }
   }
 }

@@ -244,8 +244,11 @@ struct SuperblockTests {
     var superblock = try RawImage(image.path).superblock
     #expect(superblock.firstError == nil && superblock.lastError == nil)
     let one = Superblock.ErrorRecord(
-      time: 1_700_000_000, inode: 12, block: 77, function: Array("one".utf8), line: 5)
+      time: 1_700_000_000, inode: 12, block: 77, function: Array("one".utf8), line: 5,
+      code: .badChecksum)
     var two = one
+    two.time = 1 << 32 | 5
+    two.code = .io
     two.function = Array("two".utf8)
     two.line = 6
     superblock.record(one)
@@ -258,7 +261,8 @@ struct SuperblockTests {
     let told = try Program.succeed(["dumpe2fs", "-h", image.path])
     for text in [
       "FS Error count:           2", "First error function:     one",
-      "Last error function:      two",
+      "Last error function:      two", "First error err:          EFSBADCRC",
+      "Last error err:           EIO",
     ] {
       #expect(told.contains(text))
     }

@@ -8,7 +8,9 @@ extension File {
   public func fallocate(
     mode: FallocateMode, offset: Int64, length: Int64
   ) throws(FileSystemError) {
-    try fileSystem.fallocate(node, mode: mode, offset: offset, length: length, access: access)
+    try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.fallocate(node, mode: mode, offset: offset, length: length, access: access)
+    }
   }
 
   /// Sets blocks aside: holes in the range become unwritten extents that read as zeros.
@@ -60,19 +62,25 @@ extension File {
   public func extents(
     in range: Range<UInt64>? = nil, limit: Int = .max
   ) throws(FileSystemError) -> [FileExtent] {
-    try fileSystem.extents(of: node, in: range, limit: limit)
+    try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.extents(of: node, in: range, limit: limit)
+    }
   }
 
   /// The first byte at or after `offset` that is data: SEEK_DATA. Nil where none follows before
   /// the end of the file (ENXIO).
   public func seekData(from offset: UInt64) throws(FileSystemError) -> UInt64? {
-    try fileSystem.seek(node, from: offset, data: true)
+    try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.seek(node, from: offset, data: true)
+    }
   }
 
   /// The first byte at or after `offset` that is in a hole, the end of the file at the latest:
   /// SEEK_HOLE. Nil where `offset` is not before the end of the file (ENXIO).
   public func seekHole(from offset: UInt64) throws(FileSystemError) -> UInt64? {
-    try fileSystem.seek(node, from: offset, data: false)
+    try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.seek(node, from: offset, data: false)
+    }
   }
 }
 

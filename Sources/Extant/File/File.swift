@@ -45,7 +45,9 @@ public final class File: @unchecked Sendable {
       offset: offset, byteCount: bytes.byteCount, blockSize: fileSystem.blockSize64)
     node.lock.lockShared()
     defer { node.lock.unlock() }
-    let count = try fileSystem.read(node, into: &bytes, at: offset, readAhead: window)
+    let count = try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.read(node, into: &bytes, at: offset, readAhead: window)
+    }
     fileSystem.noteAccess(node)
     return count
   }
@@ -59,13 +61,15 @@ public final class File: @unchecked Sendable {
     try requireContents()
     try fileSystem.requireWritable()
     guard bytes.byteCount > 0 else { return 0 }
-    try fileSystem.throttle(node)
+    try fileSystem.watch { () throws(FileSystemError) in try fileSystem.throttle(node) }
     node.lock.lockExclusive()
     defer { node.lock.unlock() }
     try requireChangeable()
     let start = access.contains(.append) ? node.size : offset
-    return try fileSystem.write(
-      node, bytes, at: start, mayUseReserve: access.contains(.usesReserve))
+    return try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.write(
+        node, bytes, at: start, mayUseReserve: access.contains(.usesReserve))
+    }
   }
 
   /// Sets the size in bytes; growing leaves a hole.
@@ -79,7 +83,9 @@ public final class File: @unchecked Sendable {
     guard !node.state.withLock({ node.inode.flags.contains(.append) }) else {
       throw .refused(.notPermitted)
     }
-    try fileSystem.truncate(node, to: size)
+    try fileSystem.watch { () throws(FileSystemError) in
+      try fileSystem.truncate(node, to: size)
+    }
   }
 
   /// fsync(2): contents and attributes are durable when this returns.

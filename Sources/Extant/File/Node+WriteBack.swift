@@ -6,7 +6,10 @@ import Journal
 extension FileSystem {
   /// Gives every delayed block of the file its home and writes the file's dirty data to the
   /// device. Needs no lock of the node: contents do not change.
+  ///
+  /// EROFS once the filesystem has stopped writing.
   func writeBack(_ node: Node) throws(FileSystemError) {
+    try requireWritable()
     while try allocateDelayed(node) {}
     try cache.flush(owner: node.number)
   }

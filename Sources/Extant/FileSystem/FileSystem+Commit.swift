@@ -21,6 +21,8 @@ final class CommitRelay: TransactionClient, @unchecked Sendable {
     guard let cache = fileSystem?.cache else { return }
     for address in blocks { cache.unpin(address) }
   }
+
+  func didAbort(_ error: FileSystemError) { fileSystem?.didAbort(error) }
 }
 
 /// What a commit does: encode late, then data before metadata.
@@ -119,6 +121,7 @@ extension FileSystem {
   }
 
   private func encodeSuperblock(_ operation: Operation) throws(FileSystemError) {
+    errorsToWrite.withLock { $0 = false }
     let superblock = current.withLock { superblock in
       superblock.freeBlockCount = blocks.freeBlocks
       superblock.freeInodeCount = inodes.freeInodes
@@ -150,6 +153,7 @@ extension FileSystem {
 
   /// Everything so far, durable.
   func writeEverything() throws(FileSystemError) {
+    announceRecord()
     try writeBackAll()
     try cache.flushAll()
     let ticket = journal.flushTicket

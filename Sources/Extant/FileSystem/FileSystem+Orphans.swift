@@ -35,7 +35,8 @@ extension FileSystem {
       do throws(FileSystemError) {
         try delete(node)
       } catch {
-        // A fault aborted the journal already; anything else leaves the orphan as it was.
+        // It stays on the orphan list as it was. A fault that nobody waits to hear of is recorded.
+        if case .corrupt = error { _ = recorded(error) }
       }
     }
   }

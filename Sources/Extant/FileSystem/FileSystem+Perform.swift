@@ -43,7 +43,7 @@ extension FileSystem {
       }
       do throws(FileSystemError) { return try body(operation) } catch {
         // While the handle is open: a commit that waits for it must not write half of this.
-        if handle.hasChanges { journal.abort(error) }
+        if handle.hasChanges { throw recorded(error, mustStop: true) }
         throw error
       }
     }()

@@ -110,7 +110,8 @@ extension FileSystem {
   private func flushPeriodically() {
     guard journal.abortReason == nil else { return }
     // A write error stays with its file, and is told to the next fsync.
-    try? writeBackAll()
+    try? watch { () throws(FileSystemError) in try writeBackAll() }
+    announceRecord()
     _ = try? journal.commit()
   }
 

@@ -8,7 +8,9 @@ extension FileSystem {
   /// Makes the node's contents and attributes durable.
   func sync(_ node: Node, dataOnly: Bool) throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
-    try writeBack(node)
+    // Nothing that was changed since the last commit will ever be durable.
+    if let reason = journal.abortReason { throw reason }
+    try watch { () throws(FileSystemError) in try writeBack(node) }
     let ticket = journal.flushTicket
     let change = nodes.lastChange(of: node)
     if change > 0 { try journal.commit(through: TransactionID(change)) }
@@ -18,7 +20,8 @@ extension FileSystem {
   /// Everything so far is durable when this returns.
   public func sync() throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
-    try writeEverything()
+    if let reason = journal.abortReason { throw reason }
+    try watch { () throws(FileSystemError) in try writeEverything() }
   }
 
   /// fsync(2) of a directory or file by number.

@@ -32,6 +32,12 @@ public final class FileSystem: @unchecked Sendable {
     public var accessTimes = AccessTimes.relative
     /// Seconds after which changed data and metadata go to the device by themselves; 0: never.
     public var writeBackInterval = 5
+    /// What a fault leads to; nil: what the superblock says.
+    public var errors: ErrorBehavior?
+    /// Told of each fault, and of what follows from it, in whatever thread met it and with locks
+    /// held: it must not call the filesystem. errors=panic means that it ends the program at once;
+    /// where it returns, or there is none, panic is as remount-ro.
+    public var faultHandler: (@Sendable (FileSystemError, FaultConsequence) -> Void)?
 
     public init() {}
 
@@ -60,6 +66,10 @@ public final class FileSystem: @unchecked Sendable {
   /// The superblock with what changes: counts, state, label, times.
   let current: Guarded<Superblock>
   let orphans = Guarded(OrphanList())
+  /// Errors are recorded that no superblock on the device tells of yet.
+  let errorsToWrite = Guarded(false)
+  /// Around writes of the superblock past the journal.
+  let recordLock = Lock()
   let extentCapacities: ExtentCapacities
   /// How names are hashed in new directories.
   let directoryHash: DirectoryHash
@@ -124,6 +134,7 @@ public final class FileSystem: @unchecked Sendable {
       device: device, blockSize: superblock.blockSize, log: readOnlyReason == nil ? log : nil,
       memoryLimit: options.cacheByteLimit / superblock.blockSize / 4, client: relay)
     relay.fileSystem = self
+    reader.noteFault { [weak self] error in self?.recorded(error) ?? error }
     do throws(FileSystemError) {
       try start()
     } catch {
@@ -196,7 +207,10 @@ public final class FileSystem: @unchecked Sendable {
     var failure: FileSystemError?
     if readOnlyReason == nil {
       do throws(FileSystemError) {
-        if let reason = journal.abortReason { throw reason }
+        if let reason = journal.abortReason {
+          writeRecordAtClose()
+          throw reason
+        }
         // References that are left now will never be given back.
         for node in orphans.withLock({ $0.nodes.values.map { $0 } }) { deleteUnreferenced(node) }
         try writeEverything()

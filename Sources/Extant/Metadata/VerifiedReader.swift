@@ -1,18 +1,34 @@
 import BlockCache
 import BlockIO
 import ExtantBase
+import Threading
 
 /// Metadata reads through the cache, with the address checked first.
 final class VerifiedReader: MetadataReader {
   private let cache: BlockCache
   private let blockCount: UInt64
+  private let recordFault = Guarded<(@Sendable (FileSystemError) -> FileSystemError)?>(nil)
 
   init(cache: BlockCache, blockCount: UInt64) {
     self.cache = cache
     self.blockCount = blockCount
   }
 
+  /// From now on faults go through `record`, which returns what to throw.
+  func noteFault(_ record: @escaping @Sendable (FileSystemError) -> FileSystemError) {
+    recordFault.withLock { $0 = record }
+  }
+
   func read(
+    _ address: BlockAddress, verify: (RawSpan) throws(FileSystemError) -> Void
+  ) throws(FileSystemError) -> BlockBuffer {
+    do throws(FileSystemError) { return try check(address, verify: verify) } catch {
+      guard error.isFault, let record = recordFault.withLock({ $0 }) else { throw error }
+      throw record(error)
+    }
+  }
+
+  private func check(
     _ address: BlockAddress, verify: (RawSpan) throws(FileSystemError) -> Void
   ) throws(FileSystemError) -> BlockBuffer {
     guard address.rawValue < blockCount else {

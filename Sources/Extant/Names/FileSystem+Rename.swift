@@ -26,7 +26,7 @@ extension FileSystem {
       }
     } else {
       try renameLock.withLock { () throws(FileSystemError) in
-        try renameAcross(&rename, parent, newParent)
+        try watch { () throws(FileSystemError) in try renameAcross(&rename, parent, newParent) }
       }
     }
     for node in rename.held { release(node) }

@@ -6,7 +6,9 @@ import ExtentMap
 extension FileSystem {
   /// The node of `number`, referenced; give it back with `release`.
   func acquire(_ number: InodeNumber) throws(FileSystemError) -> Node {
-    try nodes.acquire(number) { () throws(FileSystemError) -> Node in try loadNode(number) }
+    try watch { () throws(FileSystemError) -> Node in
+      try nodes.acquire(number) { () throws(FileSystemError) -> Node in try loadNode(number) }
+    }
   }
 
   /// Gives references back; the last one of an unlinked inode deletes it.
@@ -20,7 +22,7 @@ extension FileSystem {
   ) throws(FileSystemError) -> R {
     let node = try acquire(number)
     defer { release(node) }
-    return try body(node)
+    return try watch { () throws(FileSystemError) -> R in try body(node) }
   }
 
   private func loadNode(_ number: InodeNumber) throws(FileSystemError) -> Node {

@@ -1,0 +1,172 @@
+import BlockIO
+import Ext4Format
+import Extant
+import ExtantBase
+import SystemPackage
+import TestSupport
+import Testing
+import Threading
+
+/// errors=: what a fault is recorded as, and what follows from it.
+@Suite struct ErrorBehaviorTests {
+  typealias Consequences = Guarded<[FileSystem.FaultConsequence]>
+
+  /// An image in which the directory /bad has a broken block, and /good/file has contents.
+  private func damagedImage(_ options: [String] = []) throws -> EngineImage {
+    let image = try EngineImage(size: "16M", blockSize: 1024, options: options)
+    try image.use { fs in
+      _ = try fs.makeDirectory(FileName("bad"), in: .root, mode: 0o755)
+      _ = try fs.makeDirectory(FileName("good"), in: .root, mode: 0o755)
+      try fs.create("/good/file").writeAll(pattern(5000), at: 0)
+      try fs.create("/bad/lost").close()
+    }
+    let block = try #require(
+      UInt64(
+        try image.image.debugfs("blocks /bad").split(whereSeparator: \.isWhitespace).last ?? ""))
+    try OpenFile(image.image.path, .write).writeAll(
+      [UInt8](repeating: 0xA5, count: 1024), at: Int64(block) * 1024)
+    return image
+  }
+
+  private func meet(_ fs: FileSystem) throws {
+    #expect(throws: FileSystemError.self) { try fs.resolve("/bad/lost") }
+  }
+
+  @Test func continueRecordsTheFaultAndGoesOn() throws {
+    let image = try damagedImage()
+    let seen = Consequences([])
+    let fs = try image.open { options in
+      options.errors = .continue
+      options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }
+    }
+    try meet(fs)
+    #expect(!fs.isReadOnly)
+    try fs.create("/good/new").writeAll(pattern(3000), at: 0)
+    try meet(fs)
+    #expect(fs.errorRecords.count == 2)
+    try fs.close()
+    #expect(seen.withLock { $0 } == [.goesOn, .goesOn])
+
+    let told = try Program.succeed(["dumpe2fs", "-h", image.image.path])
+    #expect(told.contains("Filesystem state:         clean with errors"))
+    #expect(told.contains("FS Error count:           2"))
+    #expect(told.contains("First error err:          EFSCORRUPTED"))
+    #expect(told.contains("First error function:     Directory"))
+    #expect(try image.image.debugfs("stat /good/new").contains("Size: 3000"))
+  }
+
+  @Test func remountReadOnlyStopsWritersAndLetsReadersGoOn() throws {
+    let image = try damagedImage(["-e", "remount-ro"])
+    let seen = Consequences([])
+    let fs = try image.open { options in
+      options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }
+    }
+    let file = try fs.open("/good/file", .readWrite)
+    try file.writeAll(pattern(2000, seed: 2), at: 0)
+    try file.sync()
+    try file.writeAll(pattern(2000, seed: 3), at: 0)
+    try meet(fs)
+    #expect(fs.isReadOnly)
+    #expect(throws: FileSystemError.refused(.readOnlyFileSystem)) {
+      try fs.create("/good/new")
+    }
+    #expect { try file.sync() } throws: { ($0 as? FileSystemError)?.isFault == true }
+    #expect(try file.read(3000, at: 2000) == Array(pattern(5000)[2000...]))
+    file.close()
+    #expect(throws: FileSystemError.self) { try fs.close() }
+    #expect(seen.withLock { $0 } == [.readOnly])
+
+    let told = try Program.succeed(["dumpe2fs", "-h", image.image.path])
+    #expect(told.contains("FS Error count:           1"))
+    #expect(told.contains("with errors"))
+    // What was durable before the fault still is.
+    let other = try image.open()
+    #expect(other.readOnlyReason?.contains("errors") == true)
+    #expect(try other.open("/good/file", .read).read(2000, at: 0) == pattern(2000, seed: 2))
+    try other.close()
+  }
+
+  @Test func panicAsksTheProgramToEndAfterTheRecordIsWritten() throws {
+    let image = try damagedImage()
+    let path = image.image.path
+    let seen = Guarded<[(FileSystem.FaultConsequence, Bool)]>([])
+    let fs = try image.open { options in
+      options.errors = .panic
+      options.faultHandler = { _, consequence in
+        let told = (try? Program.succeed(["dumpe2fs", "-h", path])) ?? ""
+        seen.withLock { $0.append((consequence, told.contains("FS Error count:           1"))) }
+      }
+    }
+    try meet(fs)
+    #expect(seen.withLock { $0.map(\.0) } == [.panic])
+    #expect(seen.withLock { $0.map(\.1) } == [true])
+    // The handler came back: as remount-ro.
+    #expect(fs.isReadOnly)
+    try? fs.close()
+  }
+
+  /// The kernel tells of the record and takes it; e2fsck clears it.
+  @Test(.enabled(if: Environment.hasKernelMounts))
+  func theKernelAcceptsTheRecordAndE2fsckClearsIt() throws {
+    let image = try damagedImage(["-e", "remount-ro"])
+    let fs = try image.open()
+    try meet(fs)
+    try? fs.close()
+
+    let mount = try image.image.mountInKernel(at: image.directory("kernel"), options: "ro")
+    #expect(try System.contents(mount.point + "/good/file") == pattern(5000))
+    try mount.unmount()
+    #expect(
+      try Program.succeed(["dumpe2fs", "-h", image.image.path])
+        .contains("FS Error count:           1"))
+
+    #expect(try Program.run(["e2fsck", "-fy", image.image.path]).status <= 1)
+    #expect(try image.image.complaint() == nil)
+    let told = try Program.succeed(["dumpe2fs", "-h", image.image.path])
+    #expect(!told.contains("FS Error count") && told.contains("Filesystem state:         clean\n"))
+    // And then it is written again.
+    try image.use { fs in
+      #expect(fs.readOnlyReason == nil)
+      try fs.create("/good/new").close()
+    }
+  }
+
+  @Test func aReadOnlySessionRecordsNothing() throws {
+    let image = try damagedImage()
+    let before = try System.contents(image.image.path)
+    let fs = try image.open { $0.access = .readOnly }
+    try meet(fs)
+    try fs.close()
+    #expect(try System.contents(image.image.path) == before)
+  }
+
+  @Test func shuttingDownIsNoError() throws {
+    let image = try EngineImage(size: "8M")
+    let fs = try image.open()
+    try fs.create("/file").writeAll(pattern(100), at: 0)
+    try fs.shutDown(.noFlush)
+    #expect(throws: FileSystemError.self) { try fs.create("/other") }
+    #expect(throws: FileSystemError.self) { try fs.close() }
+    let told = try Program.succeed(["dumpe2fs", "-h", image.image.path])
+    #expect(!told.contains("FS Error count"))
+  }
+
+  /// The last reference may go while the flusher works for it: nobody waits for himself.
+  @Test func aFileSystemDroppedWithoutCloseEndsItsFlusher() throws {
+    let image = try EngineImage(size: "8M")
+    for round in 0..<6 {
+      var fs: FileSystem? = try image.open { $0.writeBackInterval = 1 }
+      try fs?.create("/file\(round)").writeAll(pattern(100_000), at: 0)
+      // The flusher wakes once a second; around that moment the reference goes.
+      Clock.sleep(nanoseconds: 999_000_000 + UInt64(round) * 400_000)
+      fs = nil
+      // The device is free again at once, or as soon as the flusher is through.
+      var reopened: FileSystem?
+      for _ in 0..<100 where reopened == nil {
+        reopened = try? image.open()
+        if reopened == nil { Clock.sleep(nanoseconds: 20_000_000) }
+      }
+      try #require(reopened).close()
+    }
+  }
+}
