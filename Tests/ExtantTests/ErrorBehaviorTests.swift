@@ -81,7 +81,7 @@ import Threading
     #expect(told.contains("with errors"))
     // What was durable before the fault still is.
     let other = try image.open()
-    #expect(other.readOnlyReason?.contains("errors") == true)
+    #expect(other.readOnlyReason != nil)
     #expect(try other.open("/good/file", .read).read(2000, at: 0) == pattern(2000, seed: 2))
     try other.close()
   }
@@ -113,7 +113,8 @@ import Threading
     try meet(fs)
     try? fs.close()
 
-    let mount = try image.image.mountInKernel(at: image.directory("kernel"), options: "ro")
+    // It replays the log, whose copy of the superblock is older than the record.
+    let mount = try image.image.mountInKernel(at: image.directory("kernel"))
     #expect(try System.contents(mount.point + "/good/file") == pattern(5000))
     try mount.unmount()
     #expect(
@@ -153,8 +154,8 @@ import Threading
 
   /// The last reference may go while the flusher works for it: nobody waits for himself.
   @Test func aFileSystemDroppedWithoutCloseEndsItsFlusher() throws {
-    let image = try EngineImage(size: "8M")
     for round in 0..<6 {
+      let image = try EngineImage(size: "8M")
       var fs: FileSystem? = try image.open { $0.writeBackInterval = 1 }
       try fs?.create("/file\(round)").writeAll(pattern(100_000), at: 0)
       // The flusher wakes once a second; around that moment the reference goes.
