@@ -35,7 +35,10 @@ extension FileSystem {
   /// Stops the filesystem at once: later changes are refused with EROFS, reading goes on. What was
   /// not yet durable is lost with `noFlush`.
   public func shutDown(_ mode: ShutDownMode) throws(FileSystemError) {
-    if mode == .flush { try sync() }
+    if mode == .flush {
+      try sync()
+      try journal.checkpoint()
+    }
     journal.abort(.refused(.readOnlyFileSystem))
   }
 
