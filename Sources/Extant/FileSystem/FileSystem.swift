@@ -132,7 +132,8 @@ public final class FileSystem: @unchecked Sendable {
     self.relay = relay
     journal = try Journal(
       device: device, blockSize: superblock.blockSize, log: readOnlyReason == nil ? log : nil,
-      memoryLimit: options.cacheByteLimit / superblock.blockSize / 4, client: relay)
+      memoryLimit: options.cacheByteLimit / superblock.blockSize / 4,
+      kind: Self.classifier(device, groups), client: relay)
     relay.fileSystem = self
     reader.noteFault { [weak self] error in self?.recorded(error) ?? error }
     do throws(FileSystemError) {
@@ -141,6 +142,14 @@ public final class FileSystem: @unchecked Sendable {
       flusher = nil
       throw error
     }
+  }
+
+  private static func classifier(
+    _ device: any BlockDevice, _ groups: GroupTable
+  ) -> (@Sendable (BlockAddress, BlockBuffer) -> DeviceEvent)? {
+    guard device.listensToEvents else { return nil }
+    let classifier = MetadataClassifier(groups)
+    return { classifier.event(ofBlockAt: $0, $1.bytes) }
   }
 
   private static func directoryHash(
