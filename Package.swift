@@ -103,11 +103,25 @@ let package = Package(
     .executableTarget(
       name: "crash", dependencies: ["CrashKit", "TestSupport", argumentParser],
       path: "Tests/Crash", swiftSettings: strict),
+    .target(
+      name: "FaultKit",
+      dependencies: [
+        "TestSupport", "Extant", "ExtantMake", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
+        system,
+      ],
+      path: "Tests/FaultKit", swiftSettings: strict),
+    .executableTarget(
+      name: "faults", dependencies: ["FaultKit", "TestSupport", argumentParser],
+      path: "Tests/Faults", swiftSettings: strict),
     tests("CrashTests", ["CrashKit", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
     tests(
       "JournalTests", ["Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport"]),
     tests(
-      "FaultTests", ["BlockIO", "Extant", "ExtantMake", "ExtantBase", "Ext4Format", "TestSupport"]),
+      "FaultTests",
+      [
+        "FaultKit", "BlockIO", "Extant", "ExtantMake", "ExtantBase", "Ext4Format", "TestSupport",
+        "Threading", system,
+      ]),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
     tests("KernelTests", ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit"]),

@@ -30,8 +30,10 @@
   }
 
   static func allocate(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
-    UnsafeMutableRawBufferPointer.allocate(
-      byteCount: byteCount, alignment: min(max(byteCount, 512), 4096))
+    let size = min(max(byteCount, 512), 4096)
+    // Sizes need not be powers of two, alignments must be.
+    let alignment = 1 << (Int.bitWidth - 1 - size.leadingZeroBitCount)
+    return UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: alignment)
   }
 
   @inlinable public var bytes: RawSpan {

@@ -132,6 +132,7 @@ public final class OverlayDevice: BlockDevice {
   }
 
   public func note(_ event: DeviceEvent) { base.note(event) }
+  public var listensToEvents: Bool { base.listensToEvents }
 
   /// Closes the base too, except in a copy.
   public func close() throws(FileSystemError) {

@@ -155,7 +155,6 @@ public final class Journal: @unchecked Sendable {
   func remove(_ start: BlockAddress, count: UInt64) {
     let range = start.rawValue..<start.rawValue &+ count
     lock.withLock {
-      running.hasChanges = true
       running.metadata.removeAll(in: range)
       running.unlogged.removeAll(in: range)
       lastLogged.forEachKey(in: range) { running.revoked.insert($0) }

@@ -1,0 +1,149 @@
+import BlockIO
+import Extant
+import ExtantBase
+import Threading
+
+/// What became of one case.
+public struct FaultResult: Sendable {
+  public enum Outcome: String, Sendable, CaseIterable {
+    case notReached = "not reached"
+    case harmless = "harmless"
+    /// A call failed, or the filesystem could not be opened or closed.
+    case told = "told at once"
+    /// Met by whoever opens or reads the image afterwards.
+    case found = "found afterwards"
+    /// Only e2fsck finds it: possible where the device lied.
+    case unseen = "only e2fsck finds it"
+  }
+
+  public var outcome = Outcome.harmless
+  /// Broken promises.
+  public var violations: [String] = []
+}
+
+/// Runs cases on one image.
+public struct FaultRunner: Sendable {
+  public let image: FaultImage
+  /// What e2fsck says of a device: nil for nothing.
+  public let judge: @Sendable (OverlayDevice) throws -> String?
+
+  public init(_ image: FaultImage, judge: @escaping @Sendable (OverlayDevice) throws -> String?) {
+    self.image = image
+    self.judge = judge
+  }
+
+  /// How many requests of each kind the workload makes where nothing fails, and what is wrong even
+  /// then.
+  public func soundRun(
+    of workload: Workload
+  ) throws -> (counts: [FaultRequestKind: Int], problems: [String]) {
+    let overlay = image.device.copy()
+    let device = FaultyDevice(base: overlay, rules: FaultRules())
+    let session = try Session(device)
+    workload.body(session)
+    try session.fs.close()
+    var problems = session.errors.map { "\($0)" }
+    var counts: [FaultRequestKind: Int] = [:]
+    for kind in FaultRequestKind.allCases { counts[kind] = device.requestCount(of: kind) }
+    let after = try FileSystem(device: overlay.copy(), options: Session.options)
+    problems += confirmedDifferences(session.confirmed, after) + Bystanders.differences(in: after)
+    try after.close()
+    if let complaint = try judge(overlay.copy()) { problems.append(complaint) }
+    return (counts, problems)
+  }
+
+  /// `asksJudge`: whether e2fsck is asked, which takes longer than all the rest.
+  public func run(_ run: FaultCase, asksJudge: Bool) throws -> FaultResult {
+    let overlay = image.device.copy()
+    let device = FaultyDevice(base: overlay, rules: run.rules)
+    var result = FaultResult()
+    var confirmed: [(path: String, bytes: [UInt8])] = []
+    var errors: [FileSystemError] = []
+    do throws(FileSystemError) {
+      let session = try Session(device)
+      run.workload.body(session)
+      do throws(FileSystemError) { try session.fs.close() } catch { session.note(error) }
+      errors = session.errors
+      confirmed = session.confirmed
+    } catch {
+      errors.append(error)
+    }
+    if device.hits[0] == 0 { result.outcome = .notReached }
+    if !errors.isEmpty { result.outcome = .told }
+    let promise = run.fault.promise(isPermanent: run.isPermanent)
+    if promise == .harmless, let error = errors.first { result.violations.append("told: \(error)") }
+    try look(
+      at: overlay.copy(), run, promise, run.fault.breaksSync ? [] : confirmed,
+      asksJudge: asksJudge, &result)
+    return result
+  }
+
+  /// Opens what is on the device, reads it, works on it, and asks e2fsck.
+  private func look(
+    at overlay: OverlayDevice, _ run: FaultCase, _ promise: Fault.Promise,
+    _ confirmed: [(path: String, bytes: [UInt8])], asksJudge: Bool, _ result: inout FaultResult
+  ) throws {
+    var found: [FileSystemError] = []
+    var mustBeChecked = false
+    do throws(FileSystemError) {
+      let session = try Session(overlay)
+      let fs = session.fs
+      mustBeChecked = fs.uncleanWarning != nil || fs.readOnlyReason != nil
+      var walk = Walk()
+      walk.visit(fs)
+      found += walk.errors
+      result.violations += confirmedDifferences(confirmed, fs)
+      checkBystanders(fs, run, &result)
+      session.makeDirectory("/afterwards")
+      for name in ["a", "b", "c"] { session.write("/afterwards/\(name)", 2200) }
+      session.sync()
+      session.remove("/afterwards/b")
+      session.sync()
+      checkBystanders(fs, run, &result)
+      do throws(FileSystemError) { try fs.close() } catch { session.note(error) }
+      found += session.errors
+    } catch {
+      found.append(error)
+    }
+    if !found.isEmpty, result.outcome == .harmless { result.outcome = .found }
+    let needsJournal = promise == .consistent && !image.hasJournal
+    let isRefused = run.fault == .tornAndTold && Self.isTornSuperblock(found)
+    if promise != .survived, !needsJournal, !isRefused, let error = found.first {
+      result.violations.append("found afterwards: \(error)")
+    }
+    guard asksJudge, !isRefused, let complaint = try judge(overlay.copy()) else { return }
+    if result.outcome == .harmless { result.outcome = .unseen }
+    if promise == .survived { return }
+    if needsJournal, mustBeChecked { return }
+    result.violations.append(complaint)
+  }
+
+  /// Half of a superblock of 1,024 bytes was written, and the device said so: no journal helps, the
+  /// copies in other groups do.
+  private static func isTornSuperblock(_ errors: [FileSystemError]) -> Bool {
+    guard case .corrupt(let corruption)? = errors.first else { return false }
+    return corruption.structure == "superblock"
+  }
+
+  private func checkBystanders(_ fs: FileSystem, _ run: FaultCase, _ result: inout FaultResult) {
+    // It may have landed on their own blocks; and without checksums nobody knows a wrong block.
+    if run.fault == .misdirectedWrite { return }
+    if run.fault == .misdirectedRead || run.fault == .torn, image.recipe == .plain1K { return }
+    result.violations += Bystanders.differences(in: fs)
+  }
+
+  private func confirmedDifferences(
+    _ confirmed: [(path: String, bytes: [UInt8])], _ fs: FileSystem
+  ) -> [String] {
+    confirmed.compactMap { entry in
+      do throws(FileSystemError) {
+        let file = try fs.open(entry.path, .read)
+        defer { file.close() }
+        let bytes = try file.read(entry.bytes.count + 1, at: 0)
+        return bytes == entry.bytes ? nil : "\(entry.path) was synced and has other bytes"
+      } catch {
+        return "\(entry.path) was synced: \(error)"
+      }
+    }
+  }
+}
