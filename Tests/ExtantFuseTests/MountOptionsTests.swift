@@ -19,11 +19,32 @@ import Testing
   @Test(arguments: [
     ("rw,sloppy", "'sloppy'"), ("cache", "cache=..."), ("cache=lots", "cache=lots"),
     ("cache=-1", "cache=-1"), ("cache=99999999999999999999G", "cache=9999"),
-    ("max_threads=1", "max_threads=1"), ("commit=0", "commit=0"), ("ro=1", "'ro=1'"),
+    ("max_threads=1", "max_threads=1"), ("commit=-1", "commit=-1"), ("ro=1", "'ro=1'"),
+    ("errors=ignore", "errors=ignore"), ("errors", "errors=..."), ("data=none", "data=none"),
+    ("barrier=2", "barrier=2"), ("nobarrier=1", "'nobarrier=1'"), ("norecovery=1", "'norecovery=1'"),
   ])
   func aWrongOptionIsRefusedByItsName(_ list: String, _ name: String) throws {
     let error = #expect(throws: MountError.self) { try MountOptions(parsing: [list]) }
     #expect(error?.description.contains(name) == true)
+  }
+
+  @Test func durabilityOptionsAreNamedAsExt4NamesThem() throws {
+    let plain = try MountOptions(parsing: [])
+    #expect(plain.errors == nil && plain.dataMode == nil && plain.usesBarriers == nil)
+    #expect(!plain.skipsRecovery && plain.writeBackSeconds == 5)
+    for (name, behavior) in MountOptions.errorBehaviors {
+      #expect(try MountOptions(parsing: ["errors=\(name)"]).errors == behavior)
+    }
+    #expect(try MountOptions(parsing: ["data=writeback"]).dataMode == .writeback)
+    #expect(try MountOptions(parsing: ["commit=0"]).writeBackSeconds == 5)
+    for (option, barriers) in [
+      ("barrier", true), ("barrier=1", true), ("barrier=0", false), ("nobarrier", false),
+    ] {
+      #expect(try MountOptions(parsing: [option]).usesBarriers == barriers)
+    }
+    for option in ["norecovery", "noload"] {
+      #expect(try MountOptions(parsing: [option]).skipsRecovery)
+    }
   }
 
   @Test func sizesHaveBinarySuffixes() {

@@ -26,6 +26,7 @@ extension FileSystem {
     _ options: Options, _ journal: (area: JournalArea, superblock: JournalSuperblock)?
   ) throws(FileSystemError) -> String? {
     if case .readOnly(let reason) = support { return reason }
+    if options.skipsRecovery { return "opened without recovery of the journal" }
     if options.access == .readOnly { return "opened read-only" }
     if device.isReadOnly { return "the device is read-only" }
     if !superblock.features.incompat.contains(.extents) {

@@ -38,6 +38,12 @@ public final class FileSystem: @unchecked Sendable {
     /// held: it must not call the filesystem. errors=panic means that it ends the program at once;
     /// where it returns, or there is none, panic is as remount-ro.
     public var faultHandler: (@Sendable (FileSystemError, FaultConsequence) -> Void)?
+    /// data=; nil: what the superblock says. `unsupported` at opening where there is no journal.
+    public var dataMode: DataMode?
+    /// Whether flushes go to the device (barrier=); nil: what the superblock says.
+    public var usesBarriers: Bool?
+    /// norecovery: read as it lies, without replaying the journal; nothing can be written.
+    public var skipsRecovery = false
 
     public init() {}
 
@@ -105,6 +111,7 @@ public final class FileSystem: @unchecked Sendable {
   public init(device: any BlockDevice, options: Options = Options()) throws(FileSystemError) {
     let superblock = try Self.readSuperblock(device)
     let support = try superblock.checkSupport()
+    try options.check(for: superblock)
     self.device = device
     self.options = options
     self.superblock = superblock
@@ -133,6 +140,7 @@ public final class FileSystem: @unchecked Sendable {
     journal = try Journal(
       device: device, blockSize: superblock.blockSize, log: readOnlyReason == nil ? log : nil,
       memoryLimit: options.cacheByteLimit / superblock.blockSize / 4,
+      usesBarriers: options.usesBarriers(for: superblock),
       kind: Self.classifier(device, groups), client: relay)
     relay.fileSystem = self
     reader.noteFault { [weak self] error in self?.recorded(error) ?? error }

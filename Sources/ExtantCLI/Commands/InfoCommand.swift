@@ -29,6 +29,16 @@ struct InfoCommand: ParsableCommand {
     }
   }
 
+  /// The last error in words: what, when, where.
+  private static func text(of error: Superblock.ErrorRecord) -> String {
+    var words = error.code.map { "\($0)" } ?? "unknown"
+    words += " at \(TimeText.local(error.time)), \(String(decoding: error.function, as: UTF8.self))"
+    if error.line > 0 { words += ":\(error.line)" }
+    if error.inode > 0 { words += ", inode \(error.inode)" }
+    if error.block > 0 { words += ", block \(error.block)" }
+    return words
+  }
+
   private struct Fact {
     var label: String
     var key: String
@@ -83,6 +93,9 @@ struct InfoCommand: ParsableCommand {
       Fact(
         "state", "clean", .bool(superblock.state.contains(.clean)),
         superblock.state.contains(.clean) ? "clean" : "not clean"),
+      Fact(
+        "errors", "errors", UInt64(superblock.errorCount),
+        superblock.lastError.map { "\(superblock.errorCount), the last \(Self.text(of: $0))" }),
       Fact("made", "made", .number(superblock.makeTime), TimeText.local(superblock.makeTime)),
       Fact(
         "written", "written", .number(superblock.writeTime), TimeText.local(superblock.writeTime)),

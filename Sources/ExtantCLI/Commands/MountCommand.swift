@@ -8,7 +8,8 @@ struct MountCommand: ParsableCommand {
     abstract: "Mounts an image through FUSE; returns when the mount is ready.",
     discussion: """
       Options for -o: ro, allow_other, cache=SIZE (64M), relatime, noatime, strictatime, \
-      commit=SECONDS (5), max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec.
+      commit=SECONDS (5), errors=continue|remount-ro|panic, data=ordered|writeback|journal, \
+      barrier=0|1, nobarrier, norecovery, noload, max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec.
       """)
 
   @Argument(help: "The image or block device.")

@@ -1,4 +1,5 @@
 import BlockIO
+import Extant
 
 /// How an image is mounted: the options of `extant mount -o`.
 public struct MountOptions: Sendable, Equatable {
@@ -18,8 +19,16 @@ public struct MountOptions: Sendable, Equatable {
   public var cacheByteLimit = 64 << 20
   /// `relatime` (the default), `noatime`, `strictatime`.
   public var accessTimes = AccessTimes.relative
-  /// `commit=SECONDS`: how long changed data may wait before it is written.
+  /// `commit=SECONDS`: how long changed data may wait before it is written; 0 means 5, as in ext4.
   public var writeBackSeconds = 5
+  /// `errors=continue`, `remount-ro`, `panic`; nil: what the superblock says.
+  public var errors: FileSystem.ErrorBehavior?
+  /// `data=ordered`, `writeback`, `journal`; nil: what the superblock says.
+  public var dataMode: FileSystem.Options.DataMode?
+  /// `barrier`, `barrier=1`, `barrier=0`, `nobarrier`; nil: what the superblock says.
+  public var usesBarriers: Bool?
+  /// `norecovery`, `noload`: read the image as it lies, without replaying its journal.
+  public var skipsRecovery = false
   /// `max_threads=N`: how many requests are served at once. More than a few take turns and only
   /// switch more often.
   public var threadCount = 4
@@ -42,6 +51,10 @@ public struct MountOptions: Sendable, Equatable {
     }
   }
 
+  static let errorBehaviors: [String: FileSystem.ErrorBehavior] = [
+    "continue": .continue, "remount-ro": .remountReadOnly, "panic": .panic,
+  ]
+
   static let passedOn: Set = ["suid", "nosuid", "dev", "nodev", "exec", "noexec"]
 
   mutating func apply(_ option: String) throws(MountError) {
@@ -61,10 +74,25 @@ public struct MountOptions: Sendable, Equatable {
       }
       cacheByteLimit = size
     case ("commit", let value?):
-      guard let seconds = Int(value), (1...3600).contains(seconds) else {
-        throw MountError("option commit=\(value): needs a number of seconds from 1 to 3600")
+      guard let seconds = Int(value), (0...86_400).contains(seconds) else {
+        throw MountError("option commit=\(value): needs a number of seconds from 0 to 86400")
       }
-      writeBackSeconds = seconds
+      writeBackSeconds = seconds == 0 ? 5 : seconds
+    case ("errors", let value?):
+      guard let behavior = Self.errorBehaviors[value] else {
+        throw MountError("option errors=\(value): is continue, remount-ro or panic")
+      }
+      errors = behavior
+    case ("data", let value?):
+      guard let mode = FileSystem.Options.DataMode(rawValue: value) else {
+        throw MountError("option data=\(value): is ordered, writeback or journal")
+      }
+      dataMode = mode
+    case ("barrier", nil), ("barrier", "1"): usesBarriers = true
+    case ("nobarrier", nil), ("barrier", "0"): usesBarriers = false
+    case ("barrier", let value?):
+      throw MountError("option barrier=\(value): is 0 or 1")
+    case ("norecovery", nil), ("noload", nil): skipsRecovery = true
     case ("max_threads", let value?):
       guard let count = Int(value), (2...256).contains(count) else {
         throw MountError("option max_threads=\(value): needs a number from 2 to 256")
@@ -72,7 +100,8 @@ public struct MountOptions: Sendable, Equatable {
       threadCount = count
     case ("faults", let file?): faultRules = try Self.readFaultRules(file)
     case (_, nil) where Self.passedOn.contains(name): kernelOptions.append(name)
-    case ("cache", nil), ("commit", nil), ("max_threads", nil), ("faults", nil):
+    case ("cache", nil), ("commit", nil), ("max_threads", nil), ("faults", nil),
+      ("errors", nil), ("data", nil):
       throw MountError("option \(name) needs a value: \(name)=...")
     default: throw MountError("unknown mount option '\(option)'")
     }

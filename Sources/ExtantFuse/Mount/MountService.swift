@@ -54,13 +54,25 @@ final class MountService {
   private static func open(
     _ source: String, _ options: MountOptions, _ logger: Logger
   ) throws(FileSystemError) -> FileSystem {
+    var engineOptions = options.engineOptions
+    engineOptions.faultHandler = { error, consequence in
+      logger.error("\(source): \(error)")
+      switch consequence {
+      case .goesOn: break
+      case .readOnly: logger.critical("\(source): nothing is written any more")
+      case .panic:
+        // As a power cut: no request is answered any more, nothing more is written.
+        logger.critical("\(source): ending at once, as errors=panic says")
+        _exit(1)
+      }
+    }
     guard let rules = options.faultRules else {
-      return try FileSystem.open(source, options.engineOptions)
+      return try FileSystem.open(source, engineOptions)
     }
     let file = try FileDevice(path: source, access: options.isReadOnly ? .readOnly : .readWrite)
     let device = FaultyDevice(base: file, rules: rules) { logger.warning("\($0)") }
     do throws(FileSystemError) {
-      return try FileSystem(device: device, options: options.engineOptions)
+      return try FileSystem(device: device, options: engineOptions)
     } catch {
       try? device.close()
       throw error
@@ -134,6 +146,10 @@ extension MountOptions {
     options.access = isReadOnly ? .readOnly : .readWrite
     options.cacheByteLimit = cacheByteLimit
     options.writeBackInterval = writeBackSeconds
+    options.errors = errors
+    options.dataMode = dataMode
+    options.usesBarriers = usesBarriers
+    options.skipsRecovery = skipsRecovery
     switch accessTimes {
     case .relative: options.accessTimes = .relative
     case .never: options.accessTimes = .never
