@@ -21,7 +21,8 @@ import Testing
     ("cache=-1", "cache=-1"), ("cache=99999999999999999999G", "cache=9999"),
     ("max_threads=1", "max_threads=1"), ("commit=-1", "commit=-1"), ("ro=1", "'ro=1'"),
     ("errors=ignore", "errors=ignore"), ("errors", "errors=..."), ("data=none", "data=none"),
-    ("barrier=2", "barrier=2"), ("nobarrier=1", "'nobarrier=1'"), ("norecovery=1", "'norecovery=1'"),
+    ("barrier=2", "barrier=2"), ("nobarrier=1", "'nobarrier=1'"),
+    ("norecovery=1", "'norecovery=1'"),
   ])
   func aWrongOptionIsRefusedByItsName(_ list: String, _ name: String) throws {
     let error = #expect(throws: MountError.self) { try MountOptions(parsing: [list]) }

@@ -8,7 +8,7 @@ final class TestMount {
   let directory: TemporaryDirectory
   let image: Image
   private(set) var mount: Mount?
-  let options: String
+  var options: String
 
   static var program: String { Environment.products + "/extant" }
   static var shim: String { Environment.products + "/libextant-fallocate.so" }

@@ -79,6 +79,7 @@ extension FileSystem {
           }
           left = settleNodes(node, available: left)
         }
+        let onlyTimes = end <= node.inode.size && segments.isEmpty
         if end > node.inode.size { node.inode.size = end }
         // Delayed blocks before these are holes on the device, but no written block may lie behind
         // the end of the file there.
@@ -91,7 +92,7 @@ extension FileSystem {
           node.diskSize = end
         }
         touchContents(node)
-        operation.changed(node)
+        operation.changed(node, onlyTimes: onlyTimes)
         return left
       }
     }

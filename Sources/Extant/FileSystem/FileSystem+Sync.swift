@@ -5,15 +5,20 @@ import Threading
 
 /// fsync and friends, and the time.
 extension FileSystem {
-  /// Makes the node's contents and attributes durable.
+  /// Makes the node's contents and attributes durable; with `dataOnly` the contents and what is
+  /// needed to read them back, which after a mere overwrite is a flush without a commit.
   func sync(_ node: Node, dataOnly: Bool) throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
     // Nothing that was changed since the last commit will ever be durable.
     if let reason = journal.abortReason { throw reason }
     try watch { () throws(FileSystemError) in try writeBack(node) }
     let ticket = journal.flushTicket
-    let change = nodes.lastChange(of: node)
-    if change > 0 { try journal.commit(through: TransactionID(change)) }
+    let change = nodes.lastChange(of: node, dataOnly: dataOnly)
+    if change > 0, !isPlanted(.fsyncDoesNotCommit),
+      !(dataOnly && isPlanted(.fdatasyncForgetsSize))
+    {
+      try journal.commit(through: TransactionID(change))
+    }
     try journal.flush(after: ticket)
   }
 
@@ -79,7 +84,7 @@ extension FileSystem {
     // A time that cannot be noted is no reason to fail the read.
     try? perform { (operation) throws(FileSystemError) in
       node.state.withLock { node.inode.accessTime = now }
-      operation.changed(node)
+      operation.changed(node, onlyTimes: true)
     }
   }
 }

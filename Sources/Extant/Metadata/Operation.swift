@@ -49,10 +49,15 @@ final class Operation: MetadataHandle {
     if blocks > 0 { handle.charge(blocks) }
   }
 
-  /// The inode changed in memory; it is encoded when the transaction commits.
-  func changed(_ node: Node) {
+  /// The inode changed in memory; it is encoded when the transaction commits. `onlyTimes`: what was
+  /// written can be read back without this change.
+  func changed(_ node: Node, onlyTimes: Bool = false) {
     handle.noteChange()
-    if fileSystem.nodes.noteDirty(node, transaction: handle.transaction) { charge(1) }
+    if fileSystem.nodes.noteDirty(
+      node, transaction: handle.transaction, onlyTimes: onlyTimes)
+    {
+      charge(1)
+    }
   }
 
   /// Allocates one block of metadata out of the operation's reservation.

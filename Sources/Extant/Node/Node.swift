@@ -36,6 +36,8 @@ final class Node: @unchecked Sendable {
   var references: UInt64 = 0
   /// The last transaction that changed the inode: fsync waits for it.
   var lastChange: UInt64 = 0
+  /// The last one that changed more of it than its times: fdatasync waits for it.
+  var lastDataChange: UInt64 = 0
   var isDirty = false
   /// Neither dirty nor in its block yet: a commit is about to encode it.
   var isBeingEncoded = false

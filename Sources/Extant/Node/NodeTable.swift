@@ -14,6 +14,7 @@ final class NodeTable: Sendable {
     var evictions: UInt64 = 0
     /// The last transaction that changed one of the evicted: its commit may be under way.
     var lastChange: UInt64 = 0
+    var lastDataChange: UInt64 = 0
   }
 
   /// Idle nodes are dropped past this many in all.
@@ -44,6 +45,7 @@ final class NodeTable: Sendable {
         state.nodes[number] = loaded
         loaded.references = 1
         loaded.lastChange = state.lastChange
+        loaded.lastDataChange = state.lastDataChange
         if state.nodes.count > Self.capacity { Self.evictIdle(&state) }
         return loaded
       }
@@ -84,11 +86,14 @@ final class NodeTable: Sendable {
     state.withLock { $0.nodes[number] }
   }
 
-  /// True when the node was not dirty before.
+  /// True when the node was not dirty before. `onlyTimes`: what fdatasync(2) need not wait for.
   @discardableResult
-  func noteDirty(_ node: Node, transaction: TransactionID) -> Bool {
+  func noteDirty(
+    _ node: Node, transaction: TransactionID, onlyTimes: Bool = false
+  ) -> Bool {
     state.withLock { state in
       node.lastChange = transaction.rawValue
+      if !onlyTimes { node.lastDataChange = transaction.rawValue }
       guard !node.isDirty else { return false }
       // A late touch of a deleted inode whose number has a new owner.
       if let owner = state.nodes[node.number], owner !== node { return false }
@@ -126,8 +131,9 @@ final class NodeTable: Sendable {
     }
   }
 
-  func lastChange(of node: Node) -> UInt64 {
-    state.withLock { _ in node.lastChange }
+  /// The transaction that fsync(2), or with `dataOnly` fdatasync(2), waits for; 0 for none.
+  func lastChange(of node: Node, dataOnly: Bool = false) -> UInt64 {
+    state.withLock { _ in dataOnly ? node.lastDataChange : node.lastChange }
   }
 
   private static func evictIdle(_ state: inout State) {
@@ -138,6 +144,7 @@ final class NodeTable: Sendable {
       else { continue }
       state.nodes[number] = nil
       state.lastChange = max(state.lastChange, node.lastChange)
+      state.lastDataChange = max(state.lastDataChange, node.lastDataChange)
       evicted += 1
       if evicted == wanted { break }
     }

@@ -92,7 +92,8 @@ struct InfoCommand: ParsableCommand {
       Fact("blocks per group", "blocks_per_group", UInt64(superblock.blocksPerGroup)),
       Fact(
         "state", "clean", .bool(superblock.state.contains(.clean)),
-        superblock.state.contains(.clean) ? "clean" : "not clean"),
+        (superblock.state.contains(.clean) ? "clean" : "not clean")
+          + (superblock.state.contains(.errors) ? " with errors" : "")),
       Fact(
         "errors", "errors", UInt64(superblock.errorCount),
         superblock.lastError.map { "\(superblock.errorCount), the last \(Self.text(of: $0))" }),

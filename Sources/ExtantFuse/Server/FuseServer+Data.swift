@@ -83,6 +83,7 @@ extension FuseServer {
         let copied = try server.copy(from: source, at: from, to: target, at: to, count)
         try server.privileges.dropAfterChange(
           of: target.inode, server.engine, killsSuid: request.caller.uid != 0)
+        try target.syncIfAsked()
         request.reply(written: copied)
       }
     }
@@ -100,7 +101,8 @@ extension FuseServer {
     let killsSuid = Privileges.requestKillsSuid
     if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
     let file = try engine.openFile(inode, info.access(of: request.caller))
-    let open = OpenFile(file, inode, isWritable: info.access.contains(.write), gates)
+    let open = OpenFile(
+      file, inode, isWritable: info.access.contains(.write), .init(info.flags), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
     do throws(FileSystemError) {
       try file.truncate(to: 0)
@@ -133,7 +135,8 @@ extension FuseServer {
     do throws(FileSystemError) {
       let file = try engine.openFile(attributes.inode, info.access(of: request.caller))
       open = OpenFile(
-        file, attributes.inode, isWritable: info.access.contains(.write), gates)
+        file, attributes.inode, isWritable: info.access.contains(.write), .init(info.flags),
+        gates)
     } catch {
       engine.forget(attributes.inode, count: 1)
       throw error
@@ -155,7 +158,11 @@ extension FuseServer {
       () throws(FileSystemError) in
       appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
     }
-    if !isPage { try privileges.dropAfterChange(of: open.inode, engine, killsSuid: killsSuid) }
+    if !isPage {
+      try privileges.dropAfterChange(of: open.inode, engine, killsSuid: killsSuid)
+      // Not every kernel asks for it after a write.
+      try open.syncIfAsked()
+    }
     return count
   }
 

@@ -19,6 +19,7 @@ extension FuseServer {
         }
         try server.privileges.dropAfterChange(
           of: open.inode, server.engine, killsSuid: request.caller.uid != 0)
+        try open.syncIfAsked()
         request.replyDone()
       }
     }
@@ -42,6 +43,7 @@ extension FuseServer {
       do throws(FileSystemError) {
         try self.shift(open, call)
         try self.privileges.dropAfterChange(of: open.inode, self.engine, killsSuid: killsSuid)
+        try open.syncIfAsked()
         request.reply(ioctl: [])
       } catch { request.fail(error, self) }
     }

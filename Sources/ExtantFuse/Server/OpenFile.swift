@@ -12,19 +12,47 @@ final class OpenFile: Sendable {
   /// In an ioctl the kernel does not check how the file was opened, and does not tell.
   let isWritable: Bool
   let gate: InodeGate
+  private let synchrony: Synchrony
   private let gates: InodeGates
   /// The file opened a second time, to append: made when it is first needed.
   private let appender = Guarded<File?>(nil)
 
-  init(_ file: File, _ inode: InodeNumber, isWritable: Bool, _ gates: InodeGates) {
+  /// What is durable when a change through this descriptor returns.
+  enum Synchrony {
+    case nothing
+    /// O_DSYNC: as after fdatasync(2).
+    case data
+    /// O_SYNC: as after fsync(2).
+    case everything
+
+    init(_ flags: Int32) {
+      // O_SYNC has the bit of O_DSYNC and one more.
+      self = flags & O_SYNC == O_SYNC ? .everything : flags & O_DSYNC != 0 ? .data : .nothing
+    }
+  }
+
+  init(
+    _ file: File, _ inode: InodeNumber, isWritable: Bool, _ synchrony: Synchrony,
+    _ gates: InodeGates
+  ) {
     self.file = file
     self.inode = inode
     self.isWritable = isWritable
+    self.synchrony = synchrony
     self.gates = gates
     gate = gates.enter(inode)
   }
 
   deinit { gates.leave(inode) }
+
+  /// What O_SYNC and O_DSYNC ask for after a change.
+  func syncIfAsked() throws(FileSystemError) {
+    switch synchrony {
+    case .nothing: break
+    case .data: try file.syncData()
+    case .everything: try file.sync()
+    }
+  }
 
   func close() {
     file.close()
