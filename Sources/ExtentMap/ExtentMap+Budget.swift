@@ -12,47 +12,72 @@ extension ExtentMap {
     return homelessCount
   }
 
+  /// Whether the topmost node goes back into the inode at the next encode and its block is freed.
+  public var topGivesUpItsBlock: Bool {
+    if case .node(let node) = top { return node.home != nil && node.count <= capacities.root }
+    return false
+  }
+
   /// By how many blocks the tree on disk grows at the next encode, or shrinks: what ext4 would
   /// have done at once. Nodes that hold delayed runs alone count too. O(1).
   public var pendingNodeChange: Int {
     var freed = orphanedHomes.count
-    if case .node(let node) = top, node.home != nil, node.count <= capacities.root { freed += 1 }
+    if topGivesUpItsBlock { freed += 1 }
     return nodesWithoutHome - freed
   }
 
+  /// The most nodes that the next encode rewrites where they are, beside those that only moved: these
+  /// are rewritten in place too without `relocateShifted`, see ``forEachShiftedNode(from:_:)``. O(1).
+  public var changedNodeBound: Int { changedHomeCount }
+
+  /// Blocks of nodes that are gone since the last encode. They are the caller's to free from here on:
+  /// the next encode does not name them.
+  public func takeOrphanedHomes() -> [BlockAddress] {
+    defer { orphanedHomes = [] }
+    return orphanedHomes
+  }
+
   /// The most that an encode now would ask `allocate` for. O(1) without `relocateShifted`, else as
-  /// ``shiftedNodeBound(from:)``.
+  /// ``forEachShiftedNode(from:_:)``.
   public func freshBlocksNeeded(relocateShifted: Bool) throws(FileSystemError) -> Int {
     guard relocateShifted, shiftFloor != Int.max else { return nodesWithoutHome }
-    return try nodesWithoutHome + shiftedNodeBound(from: Self.block(max(0, shiftFloor)))
+    var count = nodesWithoutHome
+    try forEachShiftedNode(from: Self.block(max(0, shiftFloor))) { _ in count += 1 }
+    return count
   }
 
-  /// The most nodes that have a block on disk and that moving everything from `block` on would
-  /// move: what `collapse` or `insertGap` there adds to the fresh blocks of an encode with
-  /// `relocateShifted`, beside ``worstCaseNewNodes(insertedEntries:)``.
+  /// Calls `body` with the block of every node that moving all from `block` on would move, of those
+  /// that have one, and of the nodes on the path to `block`: what an encode with `relocateShifted`
+  /// after `collapse` or `insertGap` there frees at most, and as many fresh blocks as it needs beside
+  /// those for ``nodesWithoutHome``.
   ///
-  /// Loads index nodes behind `block` (one in 340 nodes at 4 KiB), never leaves for being counted.
-  public func shiftedNodeBound(from block: LogicalBlock) throws(FileSystemError) -> Int {
-    guard !isEmpty else { return 0 }
-    return try countNodes(
-      loadTop(), leadingGap, bound: Int.max, behind: Self.position(block))
+  /// Further shifts from `block` on, and edits anywhere, add nothing to them before the next encode.
+  /// Loads index nodes behind `block` (one in 340 nodes at 4 KiB), never leaves; O(nodes behind it).
+  public func forEachShiftedNode(
+    from block: LogicalBlock, _ body: (BlockAddress) -> Void
+  ) throws(FileSystemError) {
+    guard !isEmpty else { return }
+    try visitNodes(loadTop(), leadingGap, bound: Int.max, behind: Self.position(block), body)
   }
 
-  private func countNodes(_ node: Node, _ start: Int, bound: Int, behind position: Int)
-    throws(FileSystemError) -> Int
-  {
-    var total = node.home == nil ? 0 : 1
-    guard node.level > 0 else { return total }
+  private func visitNodes(
+    _ node: Node, _ start: Int, bound: Int, behind position: Int, _ body: (BlockAddress) -> Void
+  ) throws(FileSystemError) {
+    if let home = node.home { body(home) }
+    guard node.level > 0 else { return }
     var (index, reached) = node.find(position, from: start)
-    if node.level == 1 { return total + node.count - index }
     while index < node.count {
       let next = self.bound(after: index, start: reached, of: node, bound: bound)
-      let child = try child(index, of: node, start: reached, bound: next)
-      total += try countNodes(child, reached, bound: next, behind: position)
+      switch node.children[index] {
+      case .unloaded(let address, _) where node.level == 1: body(address)
+      case .node(let leaf) where node.level == 1: if let home = leaf.home { body(home) }
+      default:
+        let child = try child(index, of: node, start: reached, bound: next)
+        try visitNodes(child, reached, bound: next, behind: position, body)
+      }
       reached = next
       index += 1
     }
-    return total
   }
 
   /// The most by which ``nodesWithoutHome`` can grow while leaves gain `insertedEntries` entries.

@@ -131,10 +131,10 @@ extension ExtentMap {
     var start = leadingGap
     while case .node(let node) = child, node.count > 0 {
       let (index, reached) = node.find(position - 1, from: start)
-      node.isChanged = true
+      markChanged(node)
       if index < node.count - 1 {
         node.steps.add(distance, at: index)
-        if node.level == 0 { node.isDirty = true }
+        if node.level == 0 { markDirty(node) }
       }
       if node.level == 0 { return }
       child = node.children[index]

@@ -33,7 +33,7 @@ extension ExtentMap {
     parent.steps.append(sibling.start - leadingGap)
     parent.steps.append(0)
     // A node that lived in the inode must be written somewhere now.
-    if node.home == nil { node.markDirty() }
+    if node.home == nil { markDirty(node) }
     top = .node(parent)
     height = parent.level
   }
@@ -64,7 +64,7 @@ extension ExtentMap {
     let edit = try edit(
       child, reached, bound: next, lower, upper, put, isLast: isLast && isLastChild, &removed)
     guard edit.isChanged else { return .unchanged(start) }
-    node.isChanged = true
+    markChanged(node)
     guard edit.sibling == nil, !edit.isEmpty else {
       var elements: [(start: Int, child: Child)] = []
       if !edit.isEmpty { elements.append((edit.start, .node(child))) }
@@ -78,7 +78,7 @@ extension ExtentMap {
     let moved = edit.start - reached
     if moved != 0 {
       // The node's own first key changes: it was edited, not merely moved as a whole.
-      if index == 0 { node.isDirty = true }
+      if index == 0 { markDirty(node) }
       if index > 0 { node.steps.add(moved, at: index - 1) }
       if !isLastChild { node.steps.add(-moved, at: index) }
     }
@@ -141,7 +141,7 @@ extension ExtentMap {
     let stepBefore = before.flatMap { before in firstNow.map { $0 - before } } ?? 0
     node.steps.replace(range, with: steps, before: stepBefore)
     node.children.replaceSubrange(range, with: elements.map(\.child))
-    node.markDirty()
+    markDirty(node)
 
     var edit = Edit(start: first > 0 ? start : firstNow ?? start)
     edit.isEmpty = node.count == 0
@@ -178,7 +178,7 @@ extension ExtentMap {
     let step = index + 1 < node.count - 1 ? node.steps[index] + node.steps[index + 1] : 0
     node.steps.replace(index + 1..<index + 2, with: [], before: step)
     node.children.remove(at: index + 1)
-    node.markDirty()
+    markDirty(node)
     return true
   }
 
@@ -195,6 +195,7 @@ extension ExtentMap {
   /// Moves all of `right`, which starts `distance` behind the start of `left`, into `left`.
   func merge(_ right: Node, into left: Node, distance: Int) {
     left.absorb(right, distance: distance - left.offset(of: left.count - 1))
+    markDirty(left)
     retire(right)
   }
 }

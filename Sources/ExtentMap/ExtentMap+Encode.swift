@@ -184,6 +184,7 @@ extension ExtentMap {
     if (node.home == nil) != (node.nextHome == nil) {
       homelessCount += node.nextHome == nil ? 1 : -1
     }
+    if node.isChanged, node.home != nil { changedHomeCount -= 1 }
     node.home = node.nextHome
     node.writtenStart = start
     node.keyOffset = node.nextKey < 0 ? -1 : node.nextKey - start

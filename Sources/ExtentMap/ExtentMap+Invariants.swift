@@ -6,10 +6,11 @@ extension ExtentMap {
   public func _checkInvariants() -> String? {
     var homeless = 0
     var delayed = 0
+    var changed = 0
 
     func check(_ node: Node, _ start: Int, bound: Int, isTop: Bool) -> String? {
       let place = "node of level \(node.level) at \(start)"
-      if node.home == nil { homeless += 1 }
+      if node.home == nil { homeless += 1 } else if node.isChanged { changed += 1 }
       let elements = node.level == 0 ? node.entries.count : node.children.count
       guard node.steps.count == elements else { return "\(place): steps and elements disagree" }
       guard node.steps.isConsistent else { return "\(place): marks and steps disagree" }
@@ -57,6 +58,9 @@ extension ExtentMap {
     }
     guard homeless == homelessCount else {
       return "\(homeless) nodes without home, counted \(homelessCount)"
+    }
+    guard changed == changedHomeCount else {
+      return "\(changed) changed nodes with a home, counted \(changedHomeCount)"
     }
     guard delayed == delayedCount else { return "\(delayed) delayed, counted \(delayedCount)" }
     guard leadingGap >= 0 else { return "negative leading gap" }

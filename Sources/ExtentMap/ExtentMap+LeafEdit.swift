@@ -157,7 +157,7 @@ extension ExtentMap {
     let firstNow = partCount > 0 ? parts[0].start : next
     leaf.steps.replace(
       first..<behind, with: steps, count: partCount, before: firstNow.map { $0 - beforeStart } ?? 0)
-    leaf.markDirty()
+    markDirty(leaf)
 
     var edit = Edit(start: first > 0 ? start : firstNow ?? start)
     edit.isEmpty = leaf.count == 0
@@ -174,6 +174,7 @@ extension ExtentMap {
   func split(_ node: Node, _ start: Int, at index: Int) -> (node: Node, start: Int) {
     let siblingStart = start + node.offset(of: index)
     homelessCount += 1
+    markDirty(node)
     return (
       node.splitOff(from: index, capacity: capacities.of(level: node.level)), siblingStart
     )

@@ -115,11 +115,11 @@ extension ExtentMap {
           address: entry.address &+ UInt64(kept), length: entry.length - UInt32(kept),
           state: entry.state)
         node.entries[index].length = UInt32(kept)
-        node.markDirty()
+        markDirty(node)
       }
     } else if case .node(let child) = node.children[index] {
       split = try cut(at: position, child, reached).1
-      node.isChanged = node.isChanged || child.isChanged
+      if child.isChanged { markChanged(node) }
     }
     let hasMore = index < node.count - 1
     let nextStart = hasMore ? reached + node.steps[index] : nil
@@ -127,6 +127,7 @@ extension ExtentMap {
       return (Subtree(node: node, start: start), nil)
     }
     homelessCount += 1
+    markDirty(node)
     let capacity = capacities.of(level: node.level)
     let right =
       hasMore
@@ -167,7 +168,7 @@ extension ExtentMap {
       leadingGap = left.start
       var rightStart = right.start
       if !join(first, left.start, second, &rightStart) {
-        if second.home == nil { second.markDirty() }
+        if second.home == nil { markDirty(second) }
         growTop(first, (second, rightStart))
       }
     }
@@ -181,7 +182,7 @@ extension ExtentMap {
       let parent = makeHomelessNode(level: node.level + 1)
       parent.children = [.node(node)]
       parent.steps.append(0)
-      if node.home == nil { node.markDirty() }
+      if node.home == nil { markDirty(node) }
       node = parent
     }
     return node
@@ -198,8 +199,8 @@ extension ExtentMap {
       let lastStart = leftStart + left.offset(of: left.count - 1)
       let before = rightStart
       let step = right.steps[0]
-      left.isChanged = true
-      right.markDirty()
+      markChanged(left)
+      markDirty(right)
       if join(last, lastStart, first, &rightStart) {
         rightStart = before + step
         right.steps.replace(0..<1, with: [], before: 0)
@@ -224,10 +225,11 @@ extension ExtentMap {
     if let home = node.home {
       orphanedHomes.append(home)
       homelessCount += 1
+      if node.isChanged { changedHomeCount -= 1 }
       node.home = nil
     }
     node.keyOffset = -1
-    node.markDirty()
+    markDirty(node)
     if delayedCount > 0 {
       for index in 0..<node.entries.count where node.entries[index].state == .delayed {
         delayed += Int(node.entries[index].length)

@@ -30,6 +30,8 @@ public final class ExtentMap {
 
   /// Nodes in memory whose `home` is nil.
   var homelessCount = 0
+  /// Nodes of the tree with a home that are marked as changed.
+  var changedHomeCount = 0
   var delayedCount = 0
   /// Homes of nodes that are gone since the last encode.
   var orphanedHomes: [BlockAddress] = []
@@ -119,6 +121,25 @@ public final class ExtentMap {
 
   /// The node is no longer part of the tree.
   func retire(_ node: Node) {
-    if let home = node.home { orphanedHomes.append(home) } else { homelessCount -= 1 }
+    if let home = node.home {
+      orphanedHomes.append(home)
+      if node.isChanged { changedHomeCount -= 1 }
+    } else {
+      homelessCount -= 1
+    }
+  }
+
+  /// The node, or one below it, is not as its home says. Every such mark is set here, so that the
+  /// nodes to be rewritten in place are counted.
+  func markChanged(_ node: Node) {
+    guard !node.isChanged else { return }
+    node.isChanged = true
+    if node.home != nil { changedHomeCount += 1 }
+  }
+
+  /// The node's own entries are not as its home says.
+  func markDirty(_ node: Node) {
+    node.isDirty = true
+    markChanged(node)
   }
 }

@@ -26,9 +26,10 @@ enum Child {
 final class Node {
   /// 0 for a leaf.
   let level: Int
-  /// The node's own entries differ from those at its home.
+  /// The node's own entries differ from those at its home. Set by `ExtentMap.markDirty` alone.
   var isDirty = true
-  /// The node, or some node below it, is dirty or was moved since the last encode.
+  /// The node, or some node below it, is dirty or was moved since the last encode. Set by
+  /// `ExtentMap.markChanged` alone.
   var isChanged = true
   /// The subtree held delayed runs when it was last encoded. One that was not changed since and
   /// had none then has none now.
@@ -59,11 +60,6 @@ final class Node {
 
   var count: Int { steps.count }
 
-  func markDirty() {
-    isDirty = true
-    isChanged = true
-  }
-
   /// The last element that starts at or before `position`, and its start, in a node that starts at
   /// `start`; the first element where none does.
   func find(_ position: Int, from start: Int) -> (index: Int, start: Int) {
@@ -74,7 +70,7 @@ final class Node {
   /// Distance from the node's start to the start of element `index`.
   func offset(of index: Int) -> Int { steps.offset(of: index) }
 
-  /// Moves the elements from `index` on to a new node, which is returned.
+  /// Moves the elements from `index` on to a new node, which is returned. The caller marks this one.
   func splitOff(from index: Int, capacity: Int) -> Node {
     let right = Node(level: level, capacity: capacity)
     steps.splitOff(from: index, to: &right.steps, capacity: capacity)
@@ -86,12 +82,11 @@ final class Node {
       right.children.append(contentsOf: children[index...])
       children.removeSubrange(index...)
     }
-    markDirty()
     return right
   }
 
   /// Takes over all elements of `right`, the first of which starts `distance` after the start of
-  /// the last element here.
+  /// the last element here. The caller marks this one.
   func absorb(_ right: Node, distance: Int) {
     steps.absorb(right.steps, distance: distance)
     if level == 0 {
@@ -99,6 +94,5 @@ final class Node {
     } else {
       children.append(contentsOf: right.children)
     }
-    markDirty()
   }
 }

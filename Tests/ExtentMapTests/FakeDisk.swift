@@ -46,6 +46,8 @@ final class FakeDisk: ExtentNodeSource {
     throws(FileSystemError) -> String?
   {
     let announced = try map.freshBlocksNeeded(relocateShifted: relocateShifted)
+    let moved = try map.freshBlocksNeeded(relocateShifted: true) - map.nodesWithoutHome
+    let inPlace = map.changedNodeBound + (relocateShifted ? 0 : moved)
     var allocateCalls = 0
     var allocated: Set<BlockAddress> = []
     var written: [EncodedExtentNode] = []
@@ -71,6 +73,9 @@ final class FakeDisk: ExtentNodeSource {
     guard allocateCalls <= 1 else { return "allocate was called \(allocateCalls) times" }
     guard allocated.count <= announced else {
       return "\(allocated.count) blocks allocated, \(announced) announced"
+    }
+    guard written.count(where: { !$0.isFresh }) <= inPlace else {
+      return "more than \(inPlace) nodes rewritten in place"
     }
     for node in written {
       guard node.isFresh == allocated.contains(node.address) else { return "isFresh is wrong" }

@@ -34,8 +34,26 @@ extension BlockAllocator.State {
       table.update(group) { $0.freeBlocks &+= UInt32(truncatingIfNeeded: bits.count) }
     }
     freeCount += count
+    if isPlanted(.freedBlockReusedBeforeCommit) { return restore(run) }
     pendingCount += count
     pending[transaction, default: []].append(run)
+  }
+
+  /// Announces what freeing these blocks later in the transaction will change, so that it cannot fail
+  /// then. Throws `corrupt` for one that is not on the device, the fault of a group that is out of use.
+  mutating func prepareToFree(
+    _ addresses: [BlockAddress], _ handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    operationStart = clock
+    var touched: Set<Int> = []
+    for address in addresses {
+      guard superblock.contains(address, count: 1) else {
+        throw .corrupt(Corruption("extent node", block: address, "lies outside the filesystem"))
+      }
+      touched.insert(place(of: address.rawValue).group)
+    }
+    for group in touched { try load(group) }
+    for group in touched { try prepare(group, handle) }
   }
 
   mutating func didCommit(_ transaction: UInt64) {

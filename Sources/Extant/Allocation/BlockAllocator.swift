@@ -199,6 +199,17 @@ final class BlockAllocator: Sendable {
     }
   }
 
+  /// Announces what freeing these blocks in this transaction will change: it adds nothing then.
+  ///
+  /// - Throws: `corrupt` for a block that is not on the device; the fault of a group out of use.
+  func prepareToFree(
+    _ addresses: [BlockAddress], handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    try state.withLock { (state) throws(FileSystemError) in
+      try state.prepareToFree(addresses, handle)
+    }
+  }
+
   /// `transaction` and all before it are durable: what they freed may be used again.
   func didCommit(_ transaction: UInt64) {
     state.withLock { $0.didCommit(transaction) }

@@ -93,18 +93,19 @@ extension FileSystem {
   private func allocateUnwritten(
     _ node: Node, _ range: Range<LogicalBlock>, _ mayUseReserve: Bool
   ) throws(FileSystemError) -> LogicalBlock {
-    let (hole, needed) = try node.withState {
-      () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
+    let (hole, needed, credits) = try node.withState {
+      () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64, Int) in
       guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
-      guard let hole = try firstHole(map, in: range) else { return (nil, 0) }
-      return (hole, nodesNeeded(node, newEntries: 2))
+      guard let hole = try firstHole(map, in: range) else { return (nil, 0, 0) }
+      return (hole, nodesNeeded(node, newEntries: 2), allocationCredits(for: node))
     }
     guard let hole else { return range.upperBound }
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
     let reserved = try reserveUpTo(
       wanted, atLeast: 1, plus: needed, mayUseReserve: mayUseReserve)
-    return try perform(reserved: reserved + needed) { (operation) throws(FileSystemError) in
+    return try perform(reserved: reserved + needed, credits: credits) {
+      (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in
         guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
         let home = try self.blocks.allocate(
@@ -114,7 +115,7 @@ extension FileSystem {
         let filled = hole.lowerBound..<hole.lowerBound + home.count
         try map.set(filled, address: home.start, state: .unwritten)
         node.inode.blocks512 += home.count * sectorsPerBlock
-        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
         operation.changed(node)
         return filled.upperBound
       }
@@ -158,19 +159,6 @@ extension FileSystem {
     if last < range.upperBound { try clear(node, last..<range.upperBound) }
   }
 
-  private func unmap(_ node: Node, _ blocks: Range<LogicalBlock>) throws(FileSystemError) {
-    guard !blocks.isEmpty else { return }
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      nodesNeeded(node, newEntries: 1)
-    }
-    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
-      try node.withState { () throws(FileSystemError) in
-        try remove(blocks, of: node, operation)
-        operation.changed(node)
-      }
-    }
-  }
-
   // MARK: Zero
 
   /// Every block of the range ends up allocated and reads as zeros: unwritten, or written where
@@ -206,21 +194,37 @@ extension FileSystem {
     }
   }
 
+  /// Gives the blocks of a range another state, in steps that each fit a transaction.
   private func changeState(
     _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
   ) throws(FileSystemError) {
+    var rest = blocks
+    while !rest.isEmpty { rest = try changeStateOfFront(node, rest, to: state)..<rest.upperBound }
+  }
+
+  /// Changes the state of as many extents as one transaction surely takes. Returns where to go on.
+  private func changeStateOfFront(
+    _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
+  ) throws(FileSystemError) -> LogicalBlock {
     var runs: [ExtentRun] = []
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      guard let map = node.map, !blocks.isEmpty else { return 0 }
+    var end = blocks.upperBound
+    let (needed, credits) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
+      guard let map = node.map, !blocks.isEmpty else { return (0, 0) }
+      // Each extent may lie in a leaf of its own, and split it.
+      let base = self.credits(for: node)
+      let most = max(1, min(1024, (journal.maximumCredits - base) / 4))
       try map.forEachRun(in: blocks) { run in
-        if run.state != state { runs.append(run) }
-        return true
+        if run.state == state { return true }
+        runs.append(run)
+        if runs.count == most { end = min(end, run.end) }
+        return runs.count < most
       }
       // A written extent of 32,768 blocks becomes two unwritten ones.
-      return nodesNeeded(node, newEntries: 2 + 2 * runs.count)
+      let needed = nodesNeeded(node, newEntries: 2 + 2 * runs.count)
+      return (needed, min(base + 4 * runs.count, journal.maximumCredits))
     }
-    guard !runs.isEmpty else { return }
-    try perform(reserving: needed) { (operation) throws(FileSystemError) in
+    guard !runs.isEmpty else { return end }
+    try perform(reserving: needed, credits: credits) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         guard let map = node.map else { return }
         for run in runs {
@@ -236,10 +240,11 @@ extension FileSystem {
             operation.handle.order(node.number)
           }
         }
-        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
         operation.changed(node)
       }
     }
+    return end
   }
 
   /// Turns the unwritten blocks of `range` into written ones that hold zeros.
@@ -274,63 +279,6 @@ extension FileSystem {
     }
   }
 
-  // MARK: Collapse and insert
-
-  /// Cuts the range out: what lies behind moves down. No data moves, no page leaves the cache.
-  private func collapseRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
-    guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
-      throw .refused(.invalidArgument)
-    }
-    let size = node.size
-    guard range.upperBound < size else { throw .refused(.invalidArgument) }
-    let blocks = wholeBlocks(in: range)
-    let length = range.upperBound - range.lowerBound
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      nodesNeeded(node, newEntries: 1)
-    }
-    try perform(reserving: needed, mayUseReserve: true) { (operation) throws(FileSystemError) in
-      try node.withState { () throws(FileSystemError) in
-        guard let map = node.map else { return }
-        try free(try map.collapse(blocks), of: node, operation)
-        node.virtualWindow = nil
-        node.inode.size = size - length
-        node.diskSize =
-          node.diskSize <= range.lowerBound
-          ? node.diskSize : max(range.lowerBound, node.diskSize - min(node.diskSize, length))
-        operation.reserved = settleNodes(node, available: operation.reserved)
-        operation.changed(node)
-      }
-    }
-  }
-
-  /// Opens a hole at the range's start: what lies behind moves up.
-  private func insertRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
-    guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
-      throw .refused(.invalidArgument)
-    }
-    let size = node.size
-    let length = range.upperBound - range.lowerBound
-    guard length <= maximumFileSize - min(size, maximumFileSize) else {
-      throw .refused(.fileTooLarge)
-    }
-    guard range.lowerBound < size else { throw .refused(.invalidArgument) }
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      nodesNeeded(node, newEntries: 2)
-    }
-    try perform(reserving: needed) { (operation) throws(FileSystemError) in
-      try node.withState { () throws(FileSystemError) in
-        guard let map = node.map else { return }
-        try map.insertGap(
-          at: LogicalBlock(range.lowerBound / blockSize64), count: length / blockSize64)
-        node.virtualWindow = nil
-        node.inode.size = size + length
-        if node.diskSize > range.lowerBound { node.diskSize += length }
-        operation.reserved = settleNodes(node, available: operation.reserved)
-        operation.changed(node)
-      }
-    }
-  }
-
   // MARK: Ranges
 
   private func setSize(_ node: Node, to size: UInt64) throws(FileSystemError) {
@@ -344,7 +292,7 @@ extension FileSystem {
   }
 
   /// The blocks that lie in `range` from end to end.
-  private func wholeBlocks(in range: Range<UInt64>) -> Range<LogicalBlock> {
+  func wholeBlocks(in range: Range<UInt64>) -> Range<LogicalBlock> {
     let first = LogicalBlock((range.lowerBound + blockSize64 - 1) / blockSize64)
     let end = LogicalBlock(range.upperBound / blockSize64)
     return first..<max(first, end)

@@ -5,6 +5,10 @@ extension FileSystem {
   /// Sets the file's size in bytes. Growing leaves a hole; shrinking frees what lies behind,
   /// preallocated blocks included.
   ///
+  /// What is too much for one transaction is freed in steps. The first sets the size and puts the
+  /// inode on the orphan list, where ext4 puts it too: after a crash between two steps the next
+  /// opening, ours or the kernel's, frees the rest.
+  ///
   /// The caller holds `node.lock`, exclusive.
   func truncate(_ node: Node, to size: UInt64) throws(FileSystemError) {
     guard size <= maximumFileSize else { throw .refused(.fileTooLarge) }
@@ -14,45 +18,45 @@ extension FileSystem {
       try clear(node, size..<(size / blockSize64 + 1) * blockSize64)
     }
     let firstGone = LogicalBlock((size + blockSize64 - 1) / blockSize64)
-    // A tree that only loses entries at its end splits no node.
-    let reserved = try reserveIfPossible(
-      node.state.withLock { nodesNeeded(node, newEntries: 0) })
-    try perform(reserved: reserved) { (operation) throws(FileSystemError) in
-      try node.withState { () throws(FileSystemError) in
-        if size <= old, firstGone < LogicalBlock.limit {
-          try remove(firstGone..<LogicalBlock.limit, of: node, operation)
+    var rest = firstGone..<max(firstGone, size <= old ? LogicalBlock.limit : firstGone)
+    var isFirst = true
+    repeat {
+      let (needed, step, credits) = try node.withState {
+        () throws(FileSystemError) -> (UInt64, RemovalStep, Int) in
+        let step = try removalStep(of: rest, node)
+        // A tree that only loses entries at its end splits no node.
+        return (nodesNeeded(node, newEntries: 0), step, removalCredits(for: node, step))
+      }
+      let reserved = try reserveIfPossible(needed)
+      let start = try perform(reserved: reserved, credits: credits) {
+        (operation) throws(FileSystemError) in
+        try node.withState { () throws(FileSystemError) -> LogicalBlock in
+          let start = try remove(step, of: rest, node, operation)
+          if isFirst {
+            node.inode.size = size
+            node.diskSize = size
+            touchContents(node)
+          }
+          setUnfinished(node, start > firstGone, operation)
+          operation.changed(node)
+          return start
         }
-        node.inode.size = size
-        node.diskSize = size
-        touchContents(node)
-        operation.changed(node)
       }
-    }
+      rest = firstGone..<start
+      isFirst = false
+    } while !rest.isEmpty
   }
 
-  /// Unmaps the blocks of `range` and frees them. Called under `node.state`.
-  func remove(
-    _ range: Range<LogicalBlock>, of node: Node, _ operation: Operation
-  ) throws(FileSystemError) {
-    guard let map = node.map else { return }
-    try free(try map.remove(range), of: node, operation)
-    operation.reserved = settleNodes(node, available: operation.reserved)
-  }
-
-  /// Frees runs that left the node's map. Called under `node.state`.
-  func free(
-    _ runs: [ExtentRun], of node: Node, _ operation: Operation
-  ) throws(FileSystemError) {
-    // They are out of the map: from here on a failure must not pass for a refusal.
-    if !runs.isEmpty { operation.changed(node) }
-    for run in runs {
-      if run.state == .delayed {
-        cache.discard(run.address, count: run.count)
-        blocks.release(run.count)
-      } else {
-        try operation.free(run.address, count: run.count)
-        node.inode.blocks512 -= min(node.inode.blocks512, run.count * sectorsPerBlock)
-      }
+  /// Notes on the orphan list whether blocks behind the end of a file that has a name are still to
+  /// be freed. Called under `node.state`.
+  private func setUnfinished(_ node: Node, _ isUnfinished: Bool, _ operation: Operation) {
+    guard node.isUnfinished != isUnfinished else { return }
+    node.isUnfinished = isUnfinished
+    if isUnfinished {
+      addOrphan(node, operation)
+    } else if node.inode.linkCount > 0 {
+      removeOrphan(node, operation)
+      node.inode.deletionTime = 0
     }
   }
 }

@@ -77,7 +77,7 @@ extension FileSystem {
             case nil: break
             }
           }
-          left = settleNodes(node, available: left)
+          left = try settleNodes(node, available: left, operation)
         }
         let onlyTimes = end <= node.inode.size && segments.isEmpty
         if end > node.inode.size { node.inode.size = end }

@@ -16,8 +16,11 @@ extension FileSystem {
 
   /// Allocates the first delayed run of the file, or a part of it. False when none is left.
   private func allocateDelayed(_ node: Node) throws(FileSystemError) -> Bool {
-    guard node.state.withLock({ (node.map?.delayedBlockCount ?? 0) > 0 }) else { return false }
-    return try perform { (operation) throws(FileSystemError) in
+    let credits = node.state.withLock {
+      (node.map?.delayedBlockCount ?? 0) > 0 ? allocationCredits(for: node) : nil
+    }
+    guard let credits else { return false }
+    return try perform(credits: credits) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> Bool in
         guard let map = node.map, let run = map.nextDelayed(from: LogicalBlock(0)) else {
           return false
@@ -33,7 +36,7 @@ extension FileSystem {
         node.inode.blocks512 += home.count * sectorsPerBlock
         coverOnDisk(node, range)
         if map.delayedBlockCount == 0 { node.diskSize = node.inode.size }
-        operation.reserved = settleNodes(node, available: operation.reserved)
+        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
         operation.handle.order(node.number)
         operation.changed(node)
         return true
@@ -94,13 +97,31 @@ extension FileSystem {
       map.nodesWithoutHome + map.worstCaseNewNodes(insertedEntries: Int(clamping: entries)))
   }
 
+  /// Does what every change of the node's map is followed by: frees the blocks of tree nodes that are
+  /// gone, makes the node's reservation fit the map as it is now, and charges the transaction for
+  /// what its encode will add. Takes from `available` or gives to it, and returns what is then
+  /// available. Called under `node.state`.
+  func settleNodes(
+    _ node: Node, available: UInt64, _ operation: Operation
+  ) throws(FileSystemError) -> UInt64 {
+    guard let map = node.map else { return available }
+    for address in map.takeOrphanedHomes() {
+      operation.changed(node)
+      operation.forget(address)
+      try operation.free(address, count: 1)
+      node.inode.blocks512 -= min(node.inode.blocks512, sectorsPerBlock)
+    }
+    chargeTree(of: node, operation)
+    return settleReservation(node, available: available)
+  }
+
   /// Makes the node's reservation for tree nodes fit its map as it is now, taking from or giving
   /// to `available`. Returns what is then available. Called under `node.state`.
   ///
   /// Between an operation's reservation and its end a commit may have moved the tree's last leaf
   /// into the inode and freed its block, which the same leaf needs again when it grows. Such a
   /// block, that nobody could foresee, is reserved here.
-  func settleNodes(_ node: Node, available: UInt64) -> UInt64 {
+  func settleReservation(_ node: Node, available: UInt64) -> UInt64 {
     guard let map = node.map else { return available }
     let delayed = Int(clamping: map.delayedBlockCount)
     let needed = UInt64(

@@ -44,11 +44,12 @@ extension FileSystem {
 
   private func encode(_ node: Node, _ operation: Operation) throws(FileSystemError) {
     try node.withState { () throws(FileSystemError) in
-      if !node.isDeleted { try encodeMap(node, operation) }
+      if !node.isFreed { try encodeMap(node, operation) }
       // The last delayed block may have gone by a punch as well as by write-back.
       if node.map?.delayedBlockCount ?? 0 == 0 { node.diskSize = node.inode.size }
       var record = node.inode
-      record.size = node.kind == .regular ? node.diskSize : node.inode.size
+      record.size =
+        node.kind == .regular && !isPlanted(.sizeBeforeData) ? node.diskSize : node.inode.size
       if node.kind == .regular, record.size >= 1 << 31 { noteLargeFile() }
       let (buffer, address, range) = try inodeSlot(node.number)
       operation.modify(address, buffer)
@@ -56,68 +57,12 @@ extension FileSystem {
       var slot = bytes._mutatingExtracting(range)
       record.encode(into: &slot, number: node.number, superblock: superblock)
     }
-    if node.state.withLock({ node.isDeleted }) { nodes.removeDeleted(node) }
+    if node.state.withLock({ node.isFreed }) { nodes.removeDeleted(node) }
   }
 
   /// A file past 2 GiB needs the feature that says so; e2fsck insists.
   private func noteLargeFile() {
     current.withLock { _ = $0.features.readOnlyCompat.insert(.largeFile) }
-  }
-
-  private func encodeMap(_ node: Node, _ operation: Operation) throws(FileSystemError) {
-    guard let map = node.map else { return }
-    operation.reserved = node.reservedNodes
-    defer {
-      node.reservedNodes = operation.reserved
-      operation.reserved = 0
-      blocks.release(settleNodes(node, available: 0))
-    }
-    if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
-  }
-
-  /// Encodes a map's changed nodes into their blocks. Returns the new `i_block`, if it changed.
-  /// Called under `node.state`; nodes without a block take it from the operation's reservation.
-  func encodeTree(
-    of node: Node, _ map: ExtentMap, _ operation: Operation
-  ) throws(FileSystemError) -> [UInt8]? {
-    guard map.hasChanges else { return nil }
-    let seed = checksumSeed(inode: node.number, generation: node.inode.generation)
-    let goal = homeGoal(of: node)
-    var taken: [BlockAddress] = []
-    var freed: [BlockAddress] = []
-    let root = try map.encode(
-      relocateShifted: false,
-      allocate: { (count) throws(FileSystemError) -> [BlockAddress] in
-        device.note(.extentSplit)
-        for _ in 0..<count { taken.append(try operation.allocateMetadataBlock(near: goal)) }
-        return taken
-      },
-      write: { (encoded) throws(FileSystemError) in
-        let buffer = try target(of: encoded, operation)
-        let image = try ExtentNode(encoded.contents, depth: encoded.depth)
-        var bytes = buffer.mutableBytes
-        image.encode(into: &bytes, checksumSeed: seed)
-      },
-      freed: { freed.append($0) })
-    for address in freed {
-      operation.forget(address)
-      try operation.free(address, count: 1)
-    }
-    let gained = UInt64(taken.count) * sectorsPerBlock
-    let lost = UInt64(freed.count) * sectorsPerBlock
-    node.inode.blocks512 += gained
-    node.inode.blocks512 -= min(node.inode.blocks512, lost)
-    guard let root else { return nil }
-    return try ExtentNode(root.contents, depth: root.depth).encodeRoot()
-  }
-
-  private func target(
-    of node: EncodedExtentNode, _ operation: Operation
-  ) throws(FileSystemError) -> BlockBuffer {
-    if node.isFresh { return operation.newBlock(node.address) }
-    let buffer = try read(node.address) { _ in }
-    operation.modify(node.address, buffer)
-    return buffer
   }
 
   private func encodeSuperblock(_ operation: Operation) throws(FileSystemError) {

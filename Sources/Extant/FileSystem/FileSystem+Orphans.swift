@@ -5,10 +5,19 @@ import ExtentMap
 /// Inodes without a name: kept while open, deleted with their last reference, and found again
 /// after a crash through the orphan list.
 extension FileSystem {
-  /// Called in the operation that removed the last name.
+  /// Called in the operation that removed the last name, or that begins a truncation in steps.
   func addOrphan(_ node: Node, _ operation: Operation) {
+    if isPlanted(.orphanNotRecorded) { return }
     orphans.withLock { $0.insert(node) }
     operation.changed(node)
+  }
+
+  /// Called in the operation that finishes what the list was to remember.
+  func removeOrphan(_ node: Node, _ operation: Operation) {
+    orphans.withLock { $0.remove(node.number) }
+    // Its predecessor's inode gets another link at the commit.
+    operation.handle.noteChange()
+    operation.charge(1)
   }
 
   /// Writes the links of the list into the inodes. Called frozen, before the nodes are encoded.
@@ -36,37 +45,60 @@ extension FileSystem {
         try delete(node)
       } catch {
         // It stays on the orphan list as it was. A fault that nobody waits to hear of is recorded.
-        if case .corrupt = error { _ = recorded(error) }
+        if error.isFault { _ = recorded(error) }
       }
     }
   }
 
+  /// Frees what the inode holds, from the end and in steps that each fit a transaction, and the
+  /// inode with the last of them. Between them it is on the orphan list, so that after a crash the
+  /// next opening goes on.
   private func delete(_ node: Node) throws(FileSystemError) {
     let xattrs = try xattrs(of: node)
     let release = try xattrs.planRelease()
-    // An empty tree has no nodes: nothing is reserved, so that a full disk can be emptied.
-    try perform { (operation) throws(FileSystemError) in
-      try xattrs.apply(release, operation)
-      try node.withState { () throws(FileSystemError) in
-        if let map = node.map {
-          try free(try map.remove(LogicalBlock(0)..<LogicalBlock.limit), of: node, operation)
-          operation.reserved = settleNodes(node, available: operation.reserved)
-          // An empty map has no nodes: this frees those it had.
-          if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
-        }
-        node.inode.size = 0
-        node.diskSize = 0
-        node.inode.deletionTime = deletionTimeNow()
+    var rest = LogicalBlock(0)..<LogicalBlock.limit
+    while true {
+      let (step, credits) = try node.withState {
+        () throws(FileSystemError) -> (RemovalStep, Int) in
+        let step = try removalStep(of: rest, node)
+        return (step, removalCredits(for: node, step))
       }
-      orphans.withLock { $0.remove(node.number) }
-      // The one before it in the list gets another link.
-      operation.charge(1)
-      blocks.dropPreallocation(node.number)
-      try inodes.free(
-        node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,
-        handle: operation)
-      operation.changed(node)
+      // A tree that only loses entries needs no blocks: a full disk can be emptied.
+      let start = try perform(credits: credits) {
+        (operation) throws(FileSystemError) -> LogicalBlock in
+        let start = try node.withState { () throws(FileSystemError) in
+          try remove(step, of: rest, node, operation)
+        }
+        if start.rawValue == 0 { try finishDeletion(of: node, xattrs, release, operation) }
+        operation.changed(node)
+        return start
+      }
+      guard start.rawValue > 0 else { return }
+      rest = LogicalBlock(0)..<start
     }
+  }
+
+  /// The last step: nothing is mapped any more.
+  private func finishDeletion(
+    of node: Node, _ xattrs: ExtendedAttributes, _ release: XattrChange,
+    _ operation: Operation
+  ) throws(FileSystemError) {
+    try xattrs.apply(release, operation)
+    try node.withState { () throws(FileSystemError) in
+      if let map = node.map {
+        // An empty map has no nodes: this frees those it had.
+        if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
+      }
+      node.inode.size = 0
+      node.diskSize = 0
+      node.inode.deletionTime = deletionTimeNow()
+      node.isFreed = true
+    }
+    removeOrphan(node, operation)
+    blocks.dropPreallocation(node.number)
+    try inodes.free(
+      node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,
+      handle: operation)
   }
 
   private func deletionTimeNow() -> UInt32 {
@@ -116,12 +148,16 @@ extension FileSystem {
       if node.isUnlinked {
         release(node)
       } else {
+        node.state.withLock { node.isUnfinished = true }
         try node.lock.withExclusiveLock { () throws(FileSystemError) in
           if node.kind == .regular { try truncate(node, to: node.size) }
         }
         try perform { (operation) throws(FileSystemError) in
-          node.state.withLock { node.inode.deletionTime = 0 }
-          orphans.withLock { $0.remove(node.number) }
+          node.state.withLock {
+            node.inode.deletionTime = 0
+            node.isUnfinished = false
+          }
+          removeOrphan(node, operation)
           operation.changed(node)
         }
         release(node)

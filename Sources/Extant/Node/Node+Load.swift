@@ -100,7 +100,7 @@ extension Node {
   var mayBeEvicted: Bool {
     guard state.tryLock() else { return false }
     defer { state.unlock() }
-    guard reservedNodes == 0, !isDeleted else { return false }
+    guard reservedNodes == 0, !isDeleted, !isUnfinished, pendingShift == nil else { return false }
     return map.map { $0.delayedBlockCount == 0 } ?? true
   }
 }

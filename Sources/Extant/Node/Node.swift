@@ -29,8 +29,16 @@ final class Node: @unchecked Sendable {
   var reservedNodes: UInt64 = 0
   /// Where new delayed blocks get their virtual addresses.
   var virtualWindow: VirtualWindow?
-  /// Its blocks and its number were given back; only late references still see it.
+  /// What shifts since the last commit made ready for their encoding.
+  var pendingShift: PendingShift?
+  /// What the running transaction was charged for the tree.
+  var charge = NodeCharge()
+  /// It has a name and is on the orphan list: a truncation in steps is on its way, or failed.
+  var isUnfinished = false
+  /// It is being deleted or was; only late references still see it.
   var isDeleted = false
+  /// Its blocks and its number were given back.
+  var isFreed = false
 
   // Under the node table's lock.
   var references: UInt64 = 0

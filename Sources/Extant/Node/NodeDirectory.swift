@@ -57,7 +57,8 @@ final class NodeDirectory: DirectoryStorage {
         near: try fileSystem.goal(for: node, at: logical))
       // Blocks behind the end belong to nobody here; a directory has none.
       try map.set(logical..<logical + 1, address: address, state: .written)
-      operation.reserved = fileSystem.settleNodes(node, available: operation.reserved)
+      operation.reserved = try fileSystem.settleNodes(
+        node, available: operation.reserved, operation)
       node.inode.size += fileSystem.blockSize64
       node.diskSize = node.inode.size
       node.inode.blocks512 += fileSystem.sectorsPerBlock

@@ -1,0 +1,116 @@
+import BlockCache
+import ExtantBase
+import ExtentMap
+
+/// Freeing any number of blocks, in steps that each fit a transaction.
+extension FileSystem {
+  /// The end of a range that one operation may free.
+  struct RemovalStep {
+    /// Where it begins: at the range's start when it is the last one.
+    var start: LogicalBlock
+    /// Bitmaps and blocks of descriptors that it changes.
+    var groupBlocks: Int
+  }
+
+  /// Extents that one step frees at most, so that others need not wait long for a commit.
+  private static var longestStep: Int { 1 << 16 }
+
+  /// How much of `range`, from its end, can be freed by changing at most `limit` bitmaps and blocks
+  /// of descriptors. From the end, because a tree that only loses entries there never splits a node:
+  /// a full disk can be emptied. Called under `node.state`; loads what it meets.
+  func removalStep(
+    of range: Range<LogicalBlock>, _ node: Node, limit: Int, extentLimit: Int = longestStep
+  ) throws(FileSystemError) -> RemovalStep {
+    guard let map = node.map else { return RemovalStep(start: range.lowerBound, groupBlocks: 0) }
+    let limit = max(16, limit)
+    var footprint = GroupFootprint(superblock)
+    var start = range.upperBound
+    var isWhole = true
+    var extents = 0
+    try map.forEachElement(in: range) { element in
+      switch element {
+      case .node(let address):
+        // Its extents are in already, so that it goes with them.
+        footprint.add(address)
+        if footprint.count > limit { isWhole = false }
+      case .run(let run):
+        extents += 1
+        let fitting = footprint.addFromEnd(run.address, count: run.count, limit: limit)
+        if fitting > 0 { start = run.logical + (run.count - fitting) }
+        if fitting < run.count || extents >= extentLimit { isWhole = false }
+      }
+      return isWhole
+    }
+    return RemovalStep(
+      start: isWhole ? range.lowerBound : start, groupBlocks: min(footprint.count, groupBlockCount))
+  }
+
+  /// The same, with all that the journal takes in one operation.
+  func removalStep(
+    of range: Range<LogicalBlock>, _ node: Node
+  ) throws(FileSystemError) -> RemovalStep {
+    try removalStep(of: range, node, limit: freeingLimit(beside: credits(for: node) + nodeSlack))
+  }
+
+  /// What nodes may add to a step that was full already: a bitmap and a descriptor on each level.
+  private var nodeSlack: Int { 2 * (extentCapacities.depth + 1) }
+
+  /// What an operation that takes `step` costs. Called under `node.state`.
+  func removalCredits(for node: Node, _ step: RemovalStep) -> Int {
+    min(
+      credits(for: node, freeing: max(16, step.groupBlocks) + nodeSlack), journal.maximumCredits)
+  }
+
+  /// Unmaps the end of `range` and frees it, as much as fits into `step`. Returns where the part
+  /// begins that is gone. Called under `node.state`.
+  ///
+  /// What `step` said is looked at again: blocks may have got their homes since.
+  func remove(
+    _ step: RemovalStep, of range: Range<LogicalBlock>, _ node: Node, _ operation: Operation
+  ) throws(FileSystemError) -> LogicalBlock {
+    guard let map = node.map, !range.isEmpty else { return range.lowerBound }
+    let now = try removalStep(
+      of: range, node, limit: step.groupBlocks, extentLimit: Self.longestStep)
+    try free(try map.remove(now.start..<range.upperBound), of: node, operation)
+    operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+    return now.start
+  }
+
+  /// Unmaps the whole of `range`, in as many operations as it takes. The file is sound between them.
+  func unmap(_ node: Node, _ range: Range<LogicalBlock>) throws(FileSystemError) {
+    var end = range.upperBound
+    while range.lowerBound < end {
+      let rest = range.lowerBound..<end
+      let (needed, step, credits) = try node.withState {
+        () throws(FileSystemError) -> (UInt64, RemovalStep, Int) in
+        let step = try removalStep(of: rest, node)
+        return (nodesNeeded(node, newEntries: 1), step, removalCredits(for: node, step))
+      }
+      end = try perform(reserving: needed, mayUseReserve: true, credits: credits) {
+        (operation) throws(FileSystemError) in
+        try node.withState { () throws(FileSystemError) in
+          let start = try remove(step, of: rest, node, operation)
+          operation.changed(node)
+          return start
+        }
+      }
+    }
+  }
+
+  /// Frees runs that left the node's map. Called under `node.state`.
+  func free(
+    _ runs: [ExtentRun], of node: Node, _ operation: Operation
+  ) throws(FileSystemError) {
+    // They are out of the map: from here on a failure must not pass for a refusal.
+    if !runs.isEmpty { operation.changed(node) }
+    for run in runs {
+      if run.state == .delayed {
+        cache.discard(run.address, count: run.count)
+        blocks.release(run.count)
+      } else {
+        try operation.free(run.address, count: run.count)
+        node.inode.blocks512 -= min(node.inode.blocks512, run.count * sectorsPerBlock)
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import ExtantBase
+import ExtentMap
+
+/// How many blocks of metadata an operation may add to its transaction. The journal takes no
+/// transaction larger than a quarter of its log, so each operation announces its worst case first;
+/// one whose worst case is larger goes in steps.
+extension FileSystem {
+  /// Bitmaps of blocks and blocks of descriptors: no operation changes more of them.
+  var groupBlockCount: Int {
+    let groups = Int(superblock.groupCount)
+    let perBlock = max(1, Int(superblock.descriptorsPerBlock))
+    return groups + (groups + perBlock - 1) / perBlock
+  }
+
+  /// The bitmaps and descriptors that allocating or freeing `count` single blocks changes at most.
+  func groupBlocks(forSingleBlocks count: Int) -> Int { min(2 * count, groupBlockCount) }
+
+  /// What one change at one place of the node's map costs at most, and freeing what lies in `groups` bitmaps and
+  /// blocks of descriptors with it. Called under `node.state`.
+  ///
+  /// A tree of depth 3 needs most: twelve nodes on the path and beside it are rewritten, eleven come,
+  /// and each that comes or goes changes a bitmap and a descriptor: that is what is ordinary.
+  /// The nodes that wait for a block are counted in, since a commit may come before the operation
+  /// begins, and they belong to the next transaction then.
+  func credits(for node: Node, freeing groups: Int = 0) -> Int {
+    let waiting = node.map?.nodesWithoutHome ?? 0
+    return Self.ordinaryCredits + min(groupBlockCount, groups)
+      + groupBlocks(forSingleBlocks: waiting)
+  }
+
+  /// What allocating one extent for the node costs at most. Called under `node.state`.
+  func allocationCredits(for node: Node) -> Int {
+    let groups = ExtentState.written.maximumCount / UInt64(max(1, superblock.blocksPerGroup)) + 2
+    return min(credits(for: node, freeing: 2 * Int(groups)), journal.maximumCredits)
+  }
+
+  /// What freeing may cost in one operation beside `credits`.
+  func freeingLimit(beside credits: Int) -> Int {
+    min(groupBlockCount, max(16, journal.maximumCredits - credits))
+  }
+
+  /// What the next encode adds for the node's tree: nodes rewritten in place, and the bitmaps and
+  /// descriptors of those that get a block or lose it. Called under `node.state`.
+  private func encodingCost(of node: Node) -> Int {
+    guard let map = node.map, map.hasChanges else { return 0 }
+    var moving = map.nodesWithoutHome + (map.topGivesUpItsBlock ? 1 : 0)
+    // Of those that change, some may turn out to hold delayed runs alone: they lose their block.
+    if map.delayedBlockCount > 0 { moving += map.changedNodeBound }
+    let shifted = node.pendingShift.map { $0.relocates ? 0 : $0.nodeCount } ?? 0
+    return map.changedNodeBound + shifted + groupBlocks(forSingleBlocks: moving)
+  }
+
+  /// Charges the transaction for what the node's tree will cost at its encode, once for each block.
+  /// Called under `node.state` after each change of the map.
+  func chargeTree(of node: Node, _ operation: Operation) {
+    let cost = encodingCost(of: node)
+    if node.charge.transaction != operation.transaction {
+      node.charge = NodeCharge(transaction: operation.transaction)
+    }
+    guard cost > node.charge.blocks else { return }
+    operation.charge(cost - node.charge.blocks)
+    node.charge.blocks = cost
+  }
+}
+
+/// What a transaction was charged for the encoding of a node's tree.
+struct NodeCharge {
+  var transaction: UInt64 = 0
+  var blocks = 0
+}
