@@ -15,6 +15,10 @@ extension BlockCache {
     if let error { throw error }
   }
 
+  /// As `flush(owner:)`, but a failure, of this call alone, is only returned: the next flush throws
+  /// it all the same.
+  public func writeBack(owner: InodeNumber) -> FileSystemError? { writeBack(of: owner) }
+
   /// As `flush(owner:)`, for everybody. A failure is also thrown to the owner's next flush.
   public func flushAll() throws(FileSystemError) {
     writeBack(of: nil)
@@ -22,15 +26,20 @@ extension BlockCache {
     if let error { throw error }
   }
 
-  private func writeBack(of owner: InodeNumber?) {
+  @discardableResult
+  private func writeBack(of owner: InodeNumber?) -> FileSystemError? {
+    var failure: FileSystemError?
     var addresses = dirtyAddresses(of: owner)
     // A block that somebody else is writing may hold newer bytes than that write: wait, then look
     // again. If it is in flight once more, that write began after ours was called for, so its
     // end is all we need.
     for _ in 0..<3 where !addresses.isEmpty {
-      addresses = write(addresses, atMost: .max).inFlight
+      let result = write(addresses, atMost: .max)
+      failure = failure ?? result.failure
+      addresses = result.inFlight
       for address in addresses { waitUntilLanded(address) }
     }
+    return failure
   }
 
   /// Sorted.

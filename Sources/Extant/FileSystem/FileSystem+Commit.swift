@@ -87,8 +87,13 @@ extension FileSystem {
 
   /// Ordered data: blocks that became part of a file are on the device before the file's
   /// metadata says so.
+  ///
+  /// A write that fails is tried once more. Failing again it stops the filesystem, since the commit
+  /// would show what lay in the blocks before. Either way the file's next fsync is told.
   func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
-    for inode in inodes { try cache.flush(owner: inode) }
+    for inode in inodes where cache.writeBack(owner: inode) != nil {
+      if let error = cache.writeBack(owner: inode) { throw error }
+    }
   }
 
   func didCommit(_ transaction: TransactionID) {
