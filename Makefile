@@ -14,7 +14,7 @@ SWIFT ?= swift
 export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
-.PHONY: help demo test check format install bench torture images clean deps
+.PHONY: help demo test check format install bench torture faults images clean deps
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -53,6 +53,10 @@ torture: deps ## 200,000 random operations beside kernel ext4 (OPS=n SEED=n BLOC
 	$(RELEASE) --product torture
 	"$$($(RELEASE) --show-bin-path)/torture" --ops $(or $(OPS),200000) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(BLOCK),--block-size $(BLOCK))
+
+faults: deps ## Every request of every workload fails or lies, in every way (ARGS=... to choose)
+	$(RELEASE) --product faults
+	"$$($(RELEASE) --show-bin-path)/faults" $(ARGS)
 
 images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
 	Images/make-images.sh

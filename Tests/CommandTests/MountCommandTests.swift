@@ -94,6 +94,57 @@ struct MountCommandTests {
     #expect(result.output.filter { $0 == "\n" }.count == 1)
   }
 
+  @Test("a commit that fails by a rule is told, what was synced before it stays")
+  func faults() throws {
+    let rules = """
+      [set-state]
+      event = "journal_commit_write"
+      state = "1"
+      new_state = "2"
+      [inject-error]
+      event = "journal_commit_write"
+      state = "2"
+      iotype = "write"
+      """
+    try System.write(Array(rules.utf8), to: directory("rules.conf"))
+    let mounted = try Command.run(
+      "mount", "-o", "faults=" + directory("rules.conf"), image.path, directory("mnt"))
+    #expect(mounted.status == 0)
+    #expect(mounted.output.contains("has faults on purpose"))
+    let mount = Mount(point: directory("mnt")) { (point) throws(SystemFailure) in
+      // It says that not everything could be written.
+      _ = try Program.run([Command.program, "umount", point])
+    }
+    func writeAndSync(_ name: String) throws(SystemFailure) {
+      let file = try OpenFile(mount.point + "/" + name, [.write, .create])
+      try file.writeAll(Command.bytes(5000), at: 0)
+      try file.sync()
+    }
+    try writeAndSync("kept")
+    #expect { try writeAndSync("lost") } throws: { ($0 as? SystemFailure)?.errno == 5 }
+    #expect { try writeAndSync("refused") } throws: { ($0 as? SystemFailure)?.errno == 30 }
+    #expect(try System.contents(mount.point + "/kept") == Command.bytes(5000))
+    try mount.unmount()
+
+    // The kernel's own tool recovers the journal.
+    #expect(try Program.run(["e2fsck", "-fy", image.path]).status <= 1)
+    #expect(try image.complaint() == nil)
+    try Command.succeed("cp", image.path + ":/kept", directory("out"))
+    #expect(try System.contents(directory("out")) == Command.bytes(5000))
+    #expect(try Command.run("cp", image.path + ":/lost", directory("out2")).status == 1)
+  }
+
+  @Test("a rule file that is not understood is refused with its line")
+  func badFaults() throws {
+    try System.write(Array("[inject-error]\nevent = what".utf8), to: directory("rules.conf"))
+    let result = try Command.run(
+      "mount", "-o", "faults=" + directory("rules.conf"), image.path, directory("mnt"))
+    #expect(result.status == 1)
+    #expect(
+      result.output.hasPrefix(
+        "extant: option faults=\(directory("rules.conf")):2: unknown event what: expected one of "))
+  }
+
   @Test("a mount with ro takes no change")
   func readOnly() throws {
     let mount = try mount("ro")

@@ -139,6 +139,21 @@ private final class Judge: Sendable {
       try file.close()
     }
     defer { try? System.unlink(path) }
+    // What is left in the journal, another's recovery brings home.
+    if try needsRecovery(device) {
+      let result = try Program.run(["e2fsck", "-y", "-E", "journal_only", path])
+      guard result.status <= 1 else {
+        return "journal_only gave \(result.status): \(result.output)"
+      }
+    }
     return try Image(path: path).complaint()
+  }
+
+  /// The feature bit RECOVER.
+  private func needsRecovery(_ device: OverlayDevice) throws -> Bool {
+    let field = BlockBuffer(byteCount: 1)
+    var bytes = field.mutableBytes
+    try device.read(into: &bytes, at: 1024 + 0x60)
+    return unsafe field.bytes.unsafeLoad(as: UInt8.self) & 0x4 != 0
   }
 }
