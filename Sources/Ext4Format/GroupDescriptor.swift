@@ -161,6 +161,13 @@ public struct GroupDescriptor: Sendable, Equatable {
 
   /// crc32c's low half with metadata_csum, crc16 with uninit_bg; over the UUID (or its seed), the
   /// group's number and the descriptor.
+  /// Where the inode table of a descriptor starts, whatever else is wrong with it: this never
+  /// changes. Traps on fewer bytes than a descriptor has.
+  public static func inodeTable(_ bytes: RawSpan, superblock: Superblock) -> BlockAddress {
+    let high = superblock.is64Bit ? UInt64(bytes.le32(Field.inodeTableHigh)) : 0
+    return BlockAddress(UInt64(bytes.le32(Field.inodeTableLow)) | high << 32)
+  }
+
   private static func checksum(
     of bytes: RawSpan, group: GroupIndex, superblock: Superblock
   ) -> UInt16 {

@@ -29,7 +29,7 @@ extension JournalFormat {
     JournalBlockHeader.encode(.commit, sequence, into: &bytes)
     bytes.setBE64(UInt64(bitPattern: time.seconds), at: Field.seconds)
     bytes.setBE32(time.nanoseconds, at: Field.nanoseconds)
-    guard hasBlockChecksums, !isPlanted(.commitChecksumLeftOut) else { return }
+    guard hasBlockChecksums else { return }
     bytes.setBE32(crc32c(checksumSeed, bytes.bytes), at: Field.checksum)
   }
 

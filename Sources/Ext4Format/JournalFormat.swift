@@ -52,7 +52,7 @@ public struct JournalFormat: Sendable {
 
   /// Whether `block` starts like one of the journal's own blocks, and must not lie in the log so.
   public static func needsEscape(_ block: RawSpan) -> Bool {
-    !isPlanted(.escapeLeftOut) && block.byteCount >= 4 && block.be32(0) == JournalSuperblock.magic
+    block.byteCount >= 4 && block.be32(0) == JournalSuperblock.magic
   }
 
   /// Blanks the magic number; its tag says so.

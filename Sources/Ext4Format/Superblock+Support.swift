@@ -43,10 +43,6 @@ extension Superblock {
       let names = unwritable.names.joined(separator: ", ")
       return .readOnly(reason: "writing is not supported with the feature \(names)")
     }
-    if needsRecovery {
-      return .readOnly(
-        reason: "the journal needs recovery; mount the image once with the kernel or run e2fsck")
-    }
     if features.compat.contains(.hasJournal), journalInode == nil {
       return .readOnly(reason: "the journal is on another device")
     }

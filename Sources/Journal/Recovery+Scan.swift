@@ -103,7 +103,7 @@ struct LogScan {
       }
     }
     if tag.address.rawValue >= recovery.blockLimit {
-      problem = "block \(place) of the journal belongs to \(tag.address), past the filesystem's end"
+      problem = "block \(place) of the journal belongs to \(tag.address), past the device's end"
     }
     open.blocks.append(
       LoggedTransaction.Block(

@@ -19,7 +19,7 @@ public struct Recovery: Sendable {
   public let area: JournalArea
   public let superblock: JournalSuperblock
   let format: JournalFormat
-  /// Blocks that the filesystem has: none of the log may belong past them.
+  /// In blocks: nothing in the log may belong past it.
   let blockLimit: UInt64
 
   /// - Throws: `corrupt` when the journal is said to be longer than the blocks it has.
@@ -61,6 +61,11 @@ public struct Recovery: Sendable {
     public var isDamaged: Bool
     /// What somebody should know: one sentence each.
     public var notes: [String]
+
+    /// Whether the block at `address` will be written.
+    public func holds(_ address: BlockAddress) -> Bool {
+      copies.contains { $0.home == address }
+    }
   }
 
   /// The log block after `block`, which lies in the log.

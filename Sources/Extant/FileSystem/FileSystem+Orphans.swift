@@ -106,7 +106,7 @@ extension FileSystem {
   }
 
   /// What a crash interrupted: the inodes on the orphan list, and in the orphan file; nil where
-  /// both are empty. Changes nothing.
+  /// both are empty and nothing says that the file is not. Changes nothing.
   ///
   /// One that is free already was finished by somebody who left its number standing, as e2fsck
   /// leaves the orphan file: it is skipped, and a list is not followed beyond it.
@@ -128,7 +128,9 @@ extension FileSystem {
       guard try inodes.isAllocated(number) else { continue }
       found.append(try makeNode(number, try readInode(number)))
     }
-    return seen.isEmpty ? nil : found
+    // A crash also leaves the mark of an orphan file that is empty.
+    let isMarked = current.withLock { $0.features.readOnlyCompat.contains(.orphanPresent) }
+    return seen.isEmpty && !isMarked ? nil : found
   }
 
   /// Deletes orphans, or cuts those that still have a name to their size, and empties the list.

@@ -7,7 +7,9 @@ import Threading
 
 /// What opening does beyond looking: decide whether to write, mend what a crash left.
 extension FileSystem {
-  static func readSuperblock(_ device: any BlockDevice) throws(FileSystemError) -> Superblock {
+  static func readSuperblock(
+    _ device: any BlockDevice, verifyChecksum: Bool = true
+  ) throws(FileSystemError) -> Superblock {
     guard device.byteCount >= UInt64(Int(Superblock.byteOffset) + Superblock.byteCount) else {
       throw .corrupt(
         Corruption("superblock", "the device has \(device.byteCount) bytes: too small for ext4"))
@@ -15,17 +17,17 @@ extension FileSystem {
     let buffer = BlockBuffer(byteCount: Superblock.byteCount)
     var bytes = buffer.mutableBytes
     try device.read(into: &bytes, at: Superblock.byteOffset)
-    let superblock = try Superblock(buffer.bytes)
+    let superblock = try Superblock(buffer.bytes, verifyChecksum: verifyChecksum)
     try superblock.checkDeviceSize(device.byteCount)
     return superblock
   }
 
   /// Why the filesystem can only be read; nil where it can be written.
   static func readOnlyReason(
-    _ superblock: Superblock, _ support: SupportLevel, _ device: any BlockDevice,
-    _ options: Options, _ journal: (area: JournalArea, superblock: JournalSuperblock)?
-  ) throws(FileSystemError) -> String? {
-    if case .readOnly(let reason) = support { return reason }
+    _ recovered: Recovered, _ device: any BlockDevice, _ options: Options
+  ) -> String? {
+    let superblock = recovered.superblock
+    if case .readOnly(let reason) = recovered.support { return reason }
     if options.skipsRecovery { return "opened without recovery of the journal" }
     if options.access == .readOnly { return "opened read-only" }
     if device.isReadOnly { return "the device is read-only" }
@@ -35,51 +37,7 @@ extension FileSystem {
     if superblock.state.contains(.errors) {
       return "the filesystem is marked as having errors: check it first (e2fsck -f)"
     }
-    if let journal, !journal.superblock.isClean {
-      return "the journal needs recovery: mount it with the kernel or run e2fsck once"
-    }
     return nil
-  }
-
-  /// The internal journal; nil where there is none.
-  static func findJournal(
-    _ superblock: Superblock, _ device: any BlockDevice, _ reader: VerifiedReader,
-    _ inodes: InodeAllocator
-  ) throws(FileSystemError) -> (area: JournalArea, superblock: JournalSuperblock)? {
-    guard superblock.features.compat.contains(.hasJournal), let number = superblock.journalInode
-    else { return nil }
-    let place = try inodes.location(of: number)
-    let buffer = try reader.read(place.block) { _ in }
-    guard place.offset + superblock.inodeSize <= superblock.blockSize else { return nil }
-    let inode = try Inode(
-      buffer.bytes.extracting(place.offset..<place.offset + superblock.inodeSize), number: number,
-      superblock: superblock)
-    guard inode.flags.contains(.extents) else { return nil }
-    let seed =
-      superblock.hasMetadataChecksums
-      ? Inode.checksumSeed(number: number, generation: inode.generation, superblock: superblock)
-      : nil
-    let context = ExtentTreeContext(
-      inode: number, firstDataBlock: BlockAddress(UInt64(superblock.firstDataBlock)),
-      blockCount: superblock.blockCount, checksumSeed: seed)
-    let root = try ExtentNode(root: inode.blockArea, context)
-    let map = try ExtentMap(
-      capacities: ExtentCapacities(blockSize: superblock.blockSize),
-      root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
-      source: ExtentNodeReader(
-        reader: reader, context: context, zones: inodes.groups.zones))
-    var runs: [JournalArea.Run] = []
-    for run in try map.runs() {
-      runs.append(
-        JournalArea.Run(
-          first: UInt32(truncatingIfNeeded: run.logical.rawValue),
-          offset: run.address.rawValue * UInt64(superblock.blockSize),
-          count: UInt32(truncatingIfNeeded: run.count)))
-    }
-    let area = try JournalArea(device: device, blockSize: superblock.blockSize, runs: runs)
-    let block = BlockBuffer(byteCount: superblock.blockSize)
-    try area.read(0, into: block)
-    return (area, try JournalSuperblock(block.bytes, superblock: superblock))
   }
 
   /// Called at the end of `init`.
@@ -150,10 +108,6 @@ extension FileSystem {
 
   /// Writes the superblock straight to its home, durably. Called while no transaction holds it.
   private func storeSuperblock() throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    current.withLock { $0 }.encode(into: &bytes)
-    device.note(.superblockWrite)
-    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
+    try Self.store(current.withLock { $0 }, device)
   }
 }

@@ -61,6 +61,9 @@ public final class FileSystem: @unchecked Sendable {
   /// Why nothing can be written, where that is so. Known when opening ends, and the same from then.
   public internal(set) var readOnlyReason: String?
 
+  /// What recovery met that somebody should know, one sentence each.
+  public let recoveryNotes: [String]
+
   let cache: BlockCache
   let groups: GroupTable
   let blocks: BlockAllocator
@@ -109,10 +112,12 @@ public final class FileSystem: @unchecked Sendable {
 
   /// Opens what is on `device`. The filesystem owns the device from then on, unless this throws.
   public init(device: any BlockDevice, options: Options = Options()) throws(FileSystemError) {
-    let superblock = try Self.readSuperblock(device)
-    let support = try superblock.checkSupport()
-    try options.check(for: superblock)
+    let given = device
+    let recovered = try Self.recover(given, options)
+    let device = recovered.device
+    let superblock = recovered.superblock
     self.device = device
+    recoveryNotes = recovered.notes
     self.options = options
     self.superblock = superblock
     blockSize = superblock.blockSize
@@ -130,8 +135,8 @@ public final class FileSystem: @unchecked Sendable {
     groups = try GroupTable(superblock: superblock, reader: reader)
     blocks = BlockAllocator(superblock: superblock, groups: groups, reader: reader)
     inodes = InodeAllocator(superblock: superblock, groups: groups, reader: reader)
-    var log = try Self.findJournal(superblock, device, reader, inodes)
-    readOnlyReason = try Self.readOnlyReason(superblock, support, device, options, log)
+    var log = recovered.log
+    readOnlyReason = Self.readOnlyReason(recovered, given, options)
     log?.superblock.upgrade(
       is64Bit: superblock.features.incompat.contains(.is64Bit),
       hasMetadataChecksums: superblock.hasMetadataChecksums)

@@ -1,0 +1,156 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import Journal
+
+/// Recovery when a filesystem is opened: what the journal holds comes home before anything else
+/// is looked at.
+extension FileSystem {
+  /// What there is to open once the journal was replayed.
+  struct Recovered {
+    /// To be used from now on: the one given, or an overlay of it where that must not change.
+    var device: any BlockDevice
+    var superblock: Superblock
+    var support: SupportLevel
+    /// With nothing left in it. Nil where there is none that could be written.
+    var log: (area: JournalArea, superblock: JournalSuperblock)?
+    /// What somebody should know, one sentence each.
+    var notes: [String] = []
+  }
+
+  /// Reads the superblock, and replays the journal where it needs that: onto the device when it is
+  /// opened for writing and may be written, else into memory.
+  ///
+  /// A crash anywhere in here leaves what can be replayed again.
+  ///
+  /// - Throws: `corrupt` for a journal that cannot be replayed, `unsupported` for what is not
+  ///   built. Nothing was written then.
+  static func recover(
+    _ device: any BlockDevice, _ options: Options
+  ) throws(FileSystemError) -> Recovered {
+    let (superblock, isTorn) = try readSuperblockForRecovery(device)
+    let support = try superblock.checkSupport()
+    try options.check(for: superblock)
+    var recovered = Recovered(device: device, superblock: superblock, support: support)
+    guard !options.skipsRecovery else {
+      if isTorn { _ = try readSuperblock(device) }
+      return recovered
+    }
+    let area: JournalArea
+    let journal: JournalSuperblock
+    do throws(FileSystemError) {
+      guard let found = try findJournal(superblock, device, options) else {
+        if isTorn { _ = try readSuperblock(device) }
+        return recovered
+      }
+      (area, journal) = found
+    } catch {
+      // Who only reads a filesystem that nobody has to recover does without a journal.
+      guard !error.isDeviceFailure, options.access == .readOnly, !superblock.needsRecovery, !isTorn
+      else { throw error }
+      recovered.notes.append("the journal is not used: \(error)")
+      return recovered
+    }
+    guard superblock.needsRecovery || !journal.isClean || journal.errno != 0 else {
+      if isTorn { _ = try readSuperblock(device) }
+      recovered.log = (area, journal)
+      return recovered
+    }
+    let mayWrite = options.access == .readWrite && !device.isReadOnly && support == .readWrite
+    if !mayWrite { recovered.device = OverlayDevice(base: device) }
+    try replay(
+      area, journal, into: &recovered, barrier: options.usesBarriers(for: superblock),
+      superblockIsTorn: isTorn)
+    return recovered
+  }
+
+  /// The superblock; where its checksum is wrong but the log may hold it whole, as it is.
+  private static func readSuperblockForRecovery(
+    _ device: any BlockDevice
+  ) throws(FileSystemError) -> (superblock: Superblock, isTorn: Bool) {
+    do throws(FileSystemError) {
+      return (try readSuperblock(device), false)
+    } catch .corrupt(let corruption) {
+      guard let superblock = try? readSuperblock(device, verifyChecksum: false),
+        superblock.needsRecovery
+      else { throw .corrupt(corruption) }
+      return (superblock, true)
+    }
+  }
+
+  private static func findJournal(
+    _ superblock: Superblock, _ device: any BlockDevice, _ options: Options
+  ) throws(FileSystemError) -> (area: JournalArea, superblock: JournalSuperblock)? {
+    guard superblock.features.compat.contains(.hasJournal) else { return nil }
+    guard let number = superblock.journalInode else { return nil }
+    let area = try JournalInode(device: device, superblock: superblock, number: number).area()
+    let block = BlockBuffer(byteCount: superblock.blockSize)
+    try area.read(area.superblockBlock, into: block)
+    return (area, try JournalSuperblock(block.bytes, superblock: superblock))
+  }
+
+  private static func replay(
+    _ given: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
+    barrier: Bool, superblockIsTorn: Bool
+  ) throws(FileSystemError) {
+    let device = recovered.device
+    let before = recovered.superblock
+    // An internal journal's own blocks are then the overlay's, too.
+    let area = before.journalInode == nil ? given : try given.on(device)
+    // Not the filesystem's end: the log may hold that it grew.
+    let limit = device.byteCount / UInt64(before.blockSize)
+    let recovery = try Recovery(area: area, superblock: journal, blockLimit: limit)
+    let plan = try recovery.plan()
+    if superblockIsTorn, !plan.holds(block(ofSuperblock: before)) {
+      _ = try readSuperblock(device)
+    }
+    var emptied = try recovery.replay(plan, onto: device, barrier: barrier)
+    recovered.notes += plan.notes
+
+    var after = try readSuperblock(device)
+    guard after.blockSize == before.blockSize, after.inodeSize == before.inodeSize else {
+      throw .corrupt(Corruption("journal", "the superblock in it is another filesystem's"))
+    }
+    // Errors are recorded at home at once, not only through the log.
+    if !superblockIsTorn { after.keepErrors(of: before) }
+    if emptied.errno != 0 { after.state.insert(.errors) }
+    after.features.incompat.remove(.needsRecovery)
+    if emptied.errno != 0 || after != before || !plan.copies.isEmpty {
+      try store(after, device)
+    }
+    if emptied.errno != 0 {
+      recovered.notes.append("an error (\(-Int64(emptied.errno))) had stopped the journal")
+      emptied.errno = 0
+      let buffer = BlockBuffer(byteCount: area.blockSize)
+      var bytes = buffer.mutableBytes
+      emptied.encode(into: &bytes)
+      area.device.note(.journalSuperblockWrite)
+      try area.writeThrough(buffer, at: area.superblockBlock)
+    }
+    recovered.superblock = after
+    recovered.support = try after.checkSupport()
+    recovered.log = (area, emptied)
+  }
+
+  private static func block(ofSuperblock superblock: Superblock) -> BlockAddress {
+    BlockAddress(Superblock.byteOffset / UInt64(superblock.blockSize))
+  }
+
+  /// Writes the superblock to its home, durably.
+  static func store(
+    _ superblock: Superblock, _ device: any BlockDevice
+  ) throws(FileSystemError) {
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    superblock.encode(into: &bytes)
+    device.note(.superblockWrite)
+    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
+  }
+}
+
+extension FileSystemError {
+  fileprivate var isDeviceFailure: Bool {
+    if case .io = self { return true }
+    return false
+  }
+}
