@@ -101,7 +101,7 @@ let package = Package(
       ],
       path: "Tests/CrashKit", swiftSettings: strict),
     .executableTarget(
-      name: "crash", dependencies: ["CrashKit", "TestSupport", argumentParser],
+      name: "crash", dependencies: ["CrashKit", "TestSupport", "ExtantBase", argumentParser],
       path: "Tests/Crash", swiftSettings: strict),
     .target(
       name: "FaultKit",

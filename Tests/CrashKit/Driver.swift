@@ -1,0 +1,114 @@
+import BlockIO
+import Extant
+import ExtantBase
+
+/// Does a sequence's operations on the engine.
+struct Driver {
+  let fileSystem: FileSystem
+  private var held: [File] = []
+
+  init(_ fileSystem: FileSystem) { self.fileSystem = fileSystem }
+
+  /// `tag` picks the bytes.
+  mutating func perform(_ operation: CrashOperation, tag: Int) throws(FileSystemError) {
+    switch operation {
+    case .create(let path):
+      let (parent, name) = try place(path)
+      _ = try fileSystem.createFile(name, in: parent, mode: 0o644)
+    case .write(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        let bytes = CrashBytes.make(tag: tag, count, at: offset)
+        guard try file.write(bytes, at: UInt64(offset)) == count else {
+          throw .refused(.noSpace)
+        }
+      }
+    case .truncate(let path, let size):
+      try withFile(path) { (file) throws(FileSystemError) in try file.truncate(to: UInt64(size)) }
+    case .rename(let path, let new):
+      let (parent, name) = try place(path)
+      let (newParent, newName) = try place(new)
+      try fileSystem.rename(name, in: parent, to: newName, in: newParent)
+    case .link(let path, let new):
+      let inode = try fileSystem.resolve(path, followLast: false)
+      let (parent, name) = try place(new)
+      _ = try fileSystem.link(inode, as: name, in: parent)
+    case .unlink(let path):
+      let (parent, name) = try place(path)
+      try fileSystem.unlink(name, in: parent)
+    case .mkdir(let path):
+      let (parent, name) = try place(path)
+      _ = try fileSystem.makeDirectory(name, in: parent, mode: 0o755)
+    case .rmdir(let path):
+      let (parent, name) = try place(path)
+      try fileSystem.removeDirectory(name, in: parent)
+    case .symlink(let path, let count):
+      let (parent, name) = try place(path)
+      _ = try fileSystem.makeSymbolicLink(name, in: parent, target: Self.target(count))
+    case .setxattr(let path, let count):
+      try fileSystem.setExtendedAttribute(
+        Self.attribute, CrashBytes.make(tag: tag, count, at: 0),
+        of: try fileSystem.resolve(path, followLast: false))
+    case .fsync(let path):
+      try withFile(path) { (file) throws(FileSystemError) in try file.sync() }
+    case .fdatasync(let path):
+      try withFile(path) { (file) throws(FileSystemError) in try file.syncData() }
+    case .sync, .commit: try fileSystem.sync()
+    case .allocate(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.allocate(UInt64(offset)..<UInt64(offset + count))
+      }
+    case .keepSize(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.allocate(UInt64(offset)..<UInt64(offset + count), keepSize: true)
+      }
+    case .punch(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.punchHole(UInt64(offset)..<UInt64(offset + count))
+      }
+    case .zero(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.zeroRange(UInt64(offset)..<UInt64(offset + count))
+      }
+    case .collapse(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.collapse(UInt64(offset)..<UInt64(offset + count))
+      }
+    case .insert(let path, let offset, let count):
+      try withFile(path) { (file) throws(FileSystemError) in
+        try file.insert(length: UInt64(count), at: UInt64(offset))
+      }
+    case .hold(let path):
+      held.append(try fileSystem.open(path, .readWrite))
+    }
+  }
+
+  /// Closes what is held, and the filesystem.
+  mutating func close() throws(FileSystemError) {
+    for file in held { file.close() }
+    held = []
+    try fileSystem.close()
+  }
+
+  static let attribute = Array("user.k".utf8)
+
+  /// A symbolic link's target of `count` bytes.
+  static func target(_ count: Int) -> [UInt8] {
+    [UInt8](repeating: UInt8(ascii: "t"), count: count)
+  }
+
+  private func place(
+    _ path: String
+  ) throws(FileSystemError) -> (parent: InodeNumber, name: FileName) {
+    let (parent, name) = try fileSystem.resolveParent(path)
+    guard let name else { throw .refused(.fileExists) }
+    return (parent, name)
+  }
+
+  private func withFile(
+    _ path: String, _ body: (File) throws(FileSystemError) -> Void
+  ) throws(FileSystemError) {
+    let file = try fileSystem.open(path, .readWrite)
+    defer { file.close() }
+    try body(file)
+  }
+}

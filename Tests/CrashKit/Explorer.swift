@@ -1,0 +1,363 @@
+import BlockIO
+import Ext4Format
+import Extant
+import ExtantBase
+import TestSupport
+
+/// Goes through the crash states of sequences, one after the other, in one thread.
+///
+/// Each state is opened by the engine, which recovers it, closed, read by `ImageContents`, and
+/// compared with the `Oracle`. Verdicts are kept by what the recovered image is.
+final class Explorer {
+  struct Options: Sendable {
+    var plan = InFlight.Plan()
+    /// Crashes during the recovery: of how many states, in 1,000, and how thoroughly.
+    var nestedShare = 4
+    var nestedPlan = InFlight.Plan(complete: 5, samples: 16, torn: 4)
+    /// Flushes that lie, in 100 of all flushes, and how thoroughly.
+    var lyingShare = 10
+    var lyingPlan = InFlight.Plan(complete: 6, samples: 48, torn: 8)
+    /// States that e2fsck sees as well, in 10,000.
+    var fsckShare = 4
+    var seed: UInt64 = 1
+    /// Ends a sequence at its first violation.
+    var stopsAtViolation = true
+    /// Keeps the image of each violation.
+    var keepsImages = false
+  }
+
+  struct Violation: Sendable {
+    var sequence: String
+    var place: String
+    var text: String
+    /// The image as the crash left it.
+    var image: [UInt8]
+  }
+
+  struct Count: Sendable {
+    var states = 0
+    var recoveries = 0
+    var nested = 0
+    var lying = 0
+    var lyingRefused = 0
+    var fsck = 0
+    var verdicts = 0
+    /// The most units that were in flight at once, and at how many moments every subset was tried.
+    var mostInFlight = 0
+    var completeMoments = 0
+    var sampledMoments = 0
+
+    func since(_ earlier: Count) -> Count {
+      var count = self
+      count.states -= earlier.states
+      count.recoveries -= earlier.recoveries
+      count.nested -= earlier.nested
+      count.lying -= earlier.lying
+      count.lyingRefused -= earlier.lyingRefused
+      count.fsck -= earlier.fsck
+      count.verdicts -= earlier.verdicts
+      count.completeMoments -= earlier.completeMoments
+      count.sampledMoments -= earlier.sampledMoments
+      return count
+    }
+
+    static func += (a: inout Count, b: Count) {
+      a.states += b.states
+      a.recoveries += b.recoveries
+      a.nested += b.nested
+      a.lying += b.lying
+      a.lyingRefused += b.lyingRefused
+      a.fsck += b.fsck
+      a.verdicts += b.verdicts
+      a.mostInFlight = max(a.mostInFlight, b.mostInFlight)
+      a.completeMoments += b.completeMoments
+      a.sampledMoments += b.sampledMoments
+    }
+  }
+
+  private let base: BaseImage
+  private let options: Options
+  private let original: CrashImage
+  private let runner: CrashImage
+  private let image: CrashImage
+  private let nested: CrashImage
+  private let fsck: Fsck?
+
+  private(set) var count = Count()
+  private(set) var violations: [Violation] = []
+  /// Hashes of images met, to be taken by whoever counts them over all.
+  private(set) var hashes: Set<UInt64> = []
+
+  // Of the sequence at hand.
+  private var sequence = CrashSequence([])
+  private var random = SeededGenerator(seed: 0)
+  private var operations: [CrashOperation?] = []
+  private var oracles: [Int: Oracle] = [:]
+  private var seen: Set<Key> = []
+  private var verdicts: [Key: String?] = [:]
+
+  private struct Key: Hashable {
+    var hash: UInt64
+    var returned: Int
+    var begun: Int
+    var isLying = false
+  }
+
+  /// When the crash is: what a state is judged by.
+  private struct Moment {
+    var begun = 0
+    var returned = 0
+    var number = 0
+    var depth = 0
+    var isLying = false
+    var words = ""
+  }
+
+  init(_ base: BaseImage, _ options: Options) {
+    self.base = base
+    self.options = options
+    original = CrashImage(copying: base.bytes)
+    for sectors in base.logSectors { original.leaveOut(sectors) }
+    runner = CrashImage(copying: base.bytes)
+    image = CrashImage(copying: base.bytes)
+    nested = CrashImage(copying: base.bytes)
+    fsck = Fsck()
+  }
+
+  func takeHashes() -> Set<UInt64> {
+    defer { hashes = [] }
+    return hashes
+  }
+
+  // MARK: A sequence
+
+  func explore(_ sequence: CrashSequence) {
+    self.sequence = sequence
+    var seed = options.seed
+    for byte in sequence.description.utf8 { seed = (seed ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    random = SeededGenerator(seed: seed)
+    oracles = [:]
+    seen = []
+    verdicts = [:]
+    let before = violations.count
+
+    runner.become(original)
+    let run = SequenceRun(sequence, on: runner, start: image)
+    operations = run.operations
+    if let failure = run.failure {
+      violations.append(
+        Violation(
+          sequence: sequence.description, place: "without a crash", text: failure,
+          image: base.bytes))
+      return
+    }
+    runner.become(image)
+    walk(run.requests, image, Moment(), options.plan, until: before)
+    guard violations.count == before || !options.stopsAtViolation else { return }
+    for (index, request) in run.requests.enumerated() where request == .flush {
+      guard random.chance(options.lyingShare) else { continue }
+      // Walking moved the base on: from the beginning again.
+      image.become(runner)
+      walk(run.requests, image, Moment(), options.lyingPlan, until: before, lyingFlush: index)
+    }
+  }
+
+  /// Goes along the requests and explores what a crash before the end of each flush, and of each
+  /// durable write, may leave; and at the end.
+  ///
+  /// - Parameters:
+  ///   - image: in the state before the first request, and in the one after the last when done.
+  ///   - until: stop when there are more violations than so many.
+  ///   - lyingFlush: the index of one that does nothing; then that moment alone is explored at which
+  ///     the device is next believed to have written.
+  private func walk(
+    _ requests: [RecordedRequest], _ image: CrashImage, _ start: Moment, _ plan: InFlight.Plan,
+    until limit: Int, lyingFlush: Int? = nil
+  ) {
+    var moment = start
+    var inFlight = InFlight()
+    for (index, request) in requests.enumerated() {
+      if violations.count > limit && options.stopsAtViolation { return }
+      switch request {
+      case .mark(let text):
+        if text == SequenceRun.begin { moment.begun += 1 } else { moment.returned += 1 }
+      case .write(let write):
+        inFlight.append(write)
+        guard write.isDurable else { continue }
+        if lyingFlush == nil || lyingFlush ?? 0 < index {
+          explore(inFlight, image, &moment, plan, isLying: lyingFlush != nil)
+          if lyingFlush != nil { return }
+        }
+        inFlight.remove(coveredBy: write)
+        put(write, image)
+      case .flush:
+        if index == lyingFlush {
+          guard isLog(inFlight) else { return }
+          continue
+        }
+        let failed = index + 1 < requests.count && requests[index + 1] == .flushFailed
+        if failed { continue }
+        if lyingFlush == nil || lyingFlush ?? 0 < index {
+          explore(inFlight, image, &moment, plan, isLying: lyingFlush != nil)
+          if lyingFlush != nil { return }
+        }
+        inFlight.apply([UInt8](repeating: InFlight.whole, count: inFlight.units.count), to: image)
+        image.makeBase()
+        inFlight.removeAll()
+      case .flushFailed, .discard, .event: continue
+      }
+    }
+    if lyingFlush == nil { explore(inFlight, image, &moment, plan, isLying: false) }
+  }
+
+  /// Whether all of it goes to the journal's log: blocks there have checksums, so that a commit
+  /// record without them is told from one with them. Elsewhere a flush that lies breaks any
+  /// filesystem.
+  private func isLog(_ inFlight: InFlight) -> Bool {
+    !inFlight.units.isEmpty
+      && inFlight.units.allSatisfy { unit in
+        base.logSectors.contains { $0.contains(unit.sectors[0].number) }
+      }
+  }
+
+  private func put(_ write: RecordedWrite, _ image: CrashImage) {
+    var one = InFlight()
+    one.append(write)
+    one.apply([UInt8](repeating: InFlight.whole, count: one.units.count), to: image)
+    image.makeBase()
+  }
+
+  private func explore(
+    _ inFlight: InFlight, _ image: CrashImage, _ moment: inout Moment, _ plan: InFlight.Plan,
+    isLying: Bool
+  ) {
+    moment.number += 1
+    moment.isLying = isLying
+    if moment.depth == 0 && !isLying {
+      count.mostInFlight = max(count.mostInFlight, inFlight.units.count)
+      if inFlight.units.count <= plan.complete {
+        count.completeMoments += 1
+      } else {
+        count.sampledMoments += 1
+      }
+    }
+    let limit = violations.count
+    var generator = random
+    inFlight.forEachSubset(plan, &generator) { subset in
+      if violations.count > limit && options.stopsAtViolation { return }
+      inFlight.apply(subset, to: image)
+      judge(image, moment) { Self.words(inFlight, subset) }
+      image.reset()
+    }
+    random = generator
+  }
+
+  private static func words(_ inFlight: InFlight, _ subset: InFlight.Subset) -> String {
+    let units = zip(inFlight.units, subset).map { unit, bits in
+      let block = (unit.sectors.first?.number ?? 0) * CrashImage.sectorSize / Model.blockSize
+      return "\(block)" + (bits == 0 ? "-" : bits == InFlight.whole ? "+" : "/\(bits)")
+    }
+    return units.joined(separator: " ")
+  }
+
+  // MARK: A state
+
+  private func judge(_ image: CrashImage, _ moment: Moment, _ words: () -> String) {
+    count.states += 1
+    if moment.depth > 0 { count.nested += 1 }
+    if moment.isLying { count.lying += 1 }
+    let hash = image.hash
+    hashes.insert(hash)
+    let key = Key(
+      hash: hash, returned: moment.returned, begun: moment.begun, isLying: moment.isLying)
+    guard seen.insert(key).inserted else { return }
+
+    let crashed = image.contents
+    let isNested =
+      moment.depth == 0 && !moment.isLying && random.below(1000) < options.nestedShare
+    if isNested { nested.become(image) }
+    let recording = isNested ? RecordingDevice(base: image) : nil
+    let asks = fsck != nil && !moment.isLying && random.below(10_000) < options.fsckShare
+    let left = options.keepsImages ? crashed.bytes.array() : []
+    let complaint = recover(
+      recording ?? image, image, moment, asks: asks)
+    if let complaint {
+      let nestedWords = moment.depth > 0 ? " (during the recovery of: \(moment.words))" : ""
+      violations.append(
+        Violation(
+          sequence: sequence.description,
+          place:
+            "moment \(moment.number), \(moment.begun) begun, \(moment.returned) returned\(moment.isLying ? ", a flush lied" : ""): \(words())\(nestedWords)",
+          text: complaint, image: left))
+      return
+    }
+    if let recording {
+      var inner = moment
+      inner.depth = 1
+      inner.words = words()
+      walk(
+        recording.takeRequests(), nested, inner, options.nestedPlan, until: violations.count)
+    }
+  }
+
+  /// Opens, closes and checks. Nil where all is as it may be.
+  private func recover(
+    _ device: any BlockDevice, _ image: CrashImage, _ moment: Moment, asks: Bool
+  ) -> String? {
+    count.recoveries += 1
+    do throws(FileSystemError) {
+      let fileSystem = try FileSystem(device: device, options: BaseImage.openOptions)
+      if let reason = fileSystem.readOnlyReason {
+        try fileSystem.close()
+        return "it can only be read: \(reason)"
+      }
+      try fileSystem.close()
+    } catch {
+      // A device that lied may have lost anything; what is asked for is an answer.
+      if moment.isLying {
+        count.lyingRefused += 1
+        return nil
+      }
+      return "it cannot be opened: \(error)"
+    }
+    let key = Key(
+      hash: image.maskedHash, returned: moment.returned, begun: moment.begun,
+      isLying: moment.isLying)
+    if let known = verdicts[key], !asks { return known }
+    count.verdicts += 1
+    let verdict = verdict(image, moment, asks: asks)
+    verdicts[key] = .some(verdict)
+    return verdict
+  }
+
+  private func verdict(_ image: CrashImage, _ moment: Moment, asks: Bool) -> String? {
+    let contents = ImageContents(image.contents)
+    if !contents.problems.isEmpty {
+      return "broken: " + contents.problems.prefix(4).joined(separator: "; ")
+    }
+    // What was confirmed may be lost by a device that lied, data above all.
+    if !moment.isLying {
+      let oracle: Oracle
+      do {
+        oracle = try self.oracle(returned: moment.returned)
+      } catch {
+        return "the model says that \(error.operation) is impossible"
+      }
+      if let complaint = oracle.complaint(about: contents, begun: moment.begun) {
+        return complaint
+      }
+    }
+    if asks, let fsck {
+      count.fsck += 1
+      return fsck.complaint(about: image.contents)
+    }
+    return nil
+  }
+
+  private func oracle(returned: Int) throws(Model.Impossible) -> Oracle {
+    if let oracle = oracles[returned] { return oracle }
+    let oracle = try Oracle(base: base.model(), operations, returned: returned)
+    oracles[returned] = oracle
+    return oracle
+  }
+}
