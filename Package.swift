@@ -124,7 +124,9 @@ let package = Package(
       ]),
     tests("TestSupportTests", ["TestSupport"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
-    tests("KernelTests", ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit"]),
+    tests(
+      "KernelTests",
+      ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "Threading", "TortureKit"]),
     tests("CommandTests", ["TestSupport", "ExtantCLI"]),
 
     tests(

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -68,6 +69,12 @@ static void on_fault(int signal_number) {
   signal(signal_number, SIG_DFL);
   raise(signal_number);
 }
+// For good: several threads may be inside mappings at a time.
+static pthread_once_t fault_once = PTHREAD_ONCE_INIT;
+static void catch_faults(void) {
+  struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+  sigaction(SIGBUS, &action, NULL);
+}
 
 static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int64_t offset) {
   if (count == 0) return 0;
@@ -77,8 +84,12 @@ static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int
   char *map = mmap(NULL, length, protection, MAP_SHARED, fd, start);
   if (map == MAP_FAILED) return -(int64_t)errno;
   madvise(map, length, MADV_RANDOM);  // a page at a time, whatever was read before
-  struct sigaction new_action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER}, old_action;
-  sigaction(SIGBUS, &new_action, &old_action);
+  pthread_once(&fault_once, catch_faults);
+  // Some threads are started with all signals blocked; a fault would end the process then.
+  sigset_t fault;
+  sigemptyset(&fault);
+  sigaddset(&fault, SIGBUS);
+  pthread_sigmask(SIG_UNBLOCK, &fault, NULL);
   volatile int64_t result = (int64_t)count;
   if (sigsetjmp(fault_return, 1) == 0) {
     fault_expected = 1;
@@ -88,7 +99,6 @@ static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int
     result = -EFAULT;
   }
   fault_expected = 0;
-  sigaction(SIGBUS, &old_action, NULL);
   munmap(map, length);
   return result;
 }
