@@ -58,6 +58,11 @@ faults: deps ## Every request of every workload fails or lies, in every way (ARG
 	$(RELEASE) --product faults
 	"$$($(RELEASE) --show-bin-path)/faults" $(ARGS)
 
+kills: deps ## 100 daemons killed under load, recovered by us, e2fsck and the kernel (KILLS=n SEED=n)
+	$(SWIFT) build --build-tests
+	EXTANT_KILLS=$(or $(KILLS),100) $(if $(SEED),EXTANT_SEED=$(SEED)) \
+	  $(SWIFT) test --skip-build --filter KillTests
+
 images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
 	Images/make-images.sh
 

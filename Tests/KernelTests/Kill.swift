@@ -99,6 +99,7 @@ struct Kill {
       Clock.sleep(nanoseconds: 200_000)
     }
     Clock.sleep(nanoseconds: pause)
+    counter.end()
     try Program.succeed(["kill", "-KILL", String(process)])
     for thread in threads { thread.join() }
     // The mount of a dead daemon is taken away; the command says that it had died.

@@ -48,8 +48,10 @@ final class KillWorker: @unchecked Sendable {
         done.add()
       }
     } catch {
-      // ENOTCONN, ECONNABORTED: the daemon is dead. What was in hand may be there or not.
-      if error.errno != 107, error.errno != 103 { failure = "\(name): \(error)" }
+      // ENOTCONN, ECONNABORTED, and then EIO too: the daemon is dead. What was in hand may be there
+      // or not.
+      let isDead = error.errno == 107 || error.errno == 103 || error.errno == 5 && done.isOver
+      if !isDead { failure = "\(name): \(error)" }
     }
   }
 
@@ -247,9 +249,12 @@ final class KillWorker: @unchecked Sendable {
   }
 }
 
-/// Counts what all threads did.
+/// Counts what all threads did, until it is over.
 final class KillCounter: Sendable {
   private let count = Atomic(0)
+  private let over = Atomic(false)
+  func end() { over.store(true, ordering: .sequentiallyConsistent) }
+  var isOver: Bool { over.load(ordering: .sequentiallyConsistent) }
   func add() { count.wrappingAdd(1, ordering: .relaxed) }
   var value: Int { count.load(ordering: .relaxed) }
 }
