@@ -105,6 +105,23 @@ public struct Superblock: Sendable, Equatable {
     copy.encode(into: &bytes)
   }
 
+  /// Decodes a superblock whose sectors are of two moments: in one of them it asked for recovery,
+  /// and nothing else but the checksum differs. Nil for any other. It asks for recovery.
+  public init?(tornAtRecoveryFlag bytes: RawSpan) {
+    guard bytes.byteCount >= Self.byteCount else { return nil }
+    var other = bytes.array(0..<Self.byteCount)
+    other.withMutableBytes { other in
+      let flags = IncompatFeatures(rawValue: other.le32(SuperblockField.featureIncompat))
+      other.setLE32(
+        flags.symmetricDifference(.needsRecovery).rawValue, at: SuperblockField.featureIncompat)
+    }
+    guard let superblock = try? Superblock(other.rawBytes), superblock.hasMetadataChecksums else {
+      return nil
+    }
+    self = superblock
+    features.incompat.insert(.needsRecovery)
+  }
+
   private static func checksum(of bytes: RawSpan) -> UInt32 {
     crc32c(~0, bytes.extracting(0..<SuperblockField.checksum))
   }

@@ -28,10 +28,16 @@ extension FileSystem {
   static func recover(
     _ device: any BlockDevice, _ options: Options
   ) throws(FileSystemError) -> Recovered {
-    let (superblock, isTorn) = try readSuperblockForRecovery(device)
+    let (superblock, isTorn, flagIsTorn) = try readSuperblockForRecovery(device)
     let support = try superblock.checkSupport()
     try options.check(for: superblock)
+    let mayWrite = options.access == .readWrite && !device.isReadOnly && support == .readWrite
     var recovered = Recovered(device: device, superblock: superblock, support: support)
+    if flagIsTorn {
+      if !mayWrite { recovered.device = OverlayDevice(base: device) }
+      try store(superblock, recovered.device)
+    }
+    let device = recovered.device
     guard !options.skipsRecovery else {
       if isTorn { _ = try readSuperblock(device) }
       return recovered
@@ -56,8 +62,7 @@ extension FileSystem {
       recovered.log = (area, journal)
       return recovered
     }
-    let mayWrite = options.access == .readWrite && !device.isReadOnly && support == .readWrite
-    if !mayWrite { recovered.device = OverlayDevice(base: device) }
+    if !mayWrite, !flagIsTorn { recovered.device = OverlayDevice(base: device) }
     try replay(
       area, journal, into: &recovered, barrier: options.usesBarriers(for: superblock),
       superblockIsTorn: isTorn)
@@ -65,16 +70,26 @@ extension FileSystem {
   }
 
   /// The superblock; where its checksum is wrong but the log may hold it whole, as it is.
+  ///
+  /// `flagIsTorn`: its two sectors are of the moments before and after the flag that asks for
+  /// recovery changed, alone, as it does when a filesystem is opened and closed. It is given then
+  /// as one that needs recovery, which is harmless where it does not.
   private static func readSuperblockForRecovery(
     _ device: any BlockDevice
-  ) throws(FileSystemError) -> (superblock: Superblock, isTorn: Bool) {
+  ) throws(FileSystemError) -> (superblock: Superblock, isTorn: Bool, flagIsTorn: Bool) {
     do throws(FileSystemError) {
-      return (try readSuperblock(device), false)
+      return (try readSuperblock(device), false, false)
     } catch .corrupt(let corruption) {
+      let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+      var bytes = buffer.mutableBytes
+      try device.read(into: &bytes, at: Superblock.byteOffset)
+      if let superblock = Superblock(tornAtRecoveryFlag: buffer.bytes) {
+        return (superblock, false, true)
+      }
       guard let superblock = try? readSuperblock(device, verifyChecksum: false),
         superblock.needsRecovery
       else { throw .corrupt(corruption) }
-      return (superblock, true)
+      return (superblock, true, false)
     }
   }
 

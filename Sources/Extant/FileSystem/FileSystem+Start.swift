@@ -77,18 +77,27 @@ extension FileSystem {
   /// Marks the filesystem as in use until `markClean`: with a journal as one that is to be
   /// recovered, before anything is logged; without one as not cleanly unmounted, so that a check
   /// comes after a crash.
+  ///
+  /// With a journal the flag alone changes at home, here and in `markClean`: should the device tear
+  /// the superblock's two sectors apart, that can be told and mended. The rest goes with the first
+  /// transaction.
   private func markInUse() throws(FileSystemError) {
-    let now = Clock.now().seconds
     current.withLock { superblock in
       if journal.hasLog {
         superblock.features.incompat.insert(.needsRecovery)
       } else {
         superblock.state.remove(.clean)
       }
-      superblock.mountTime = now
-      superblock.mountCount &+= 1
     }
     try storeSuperblock()
+    let now = Clock.now().seconds
+    try perform { (operation) throws(FileSystemError) in
+      current.withLock { superblock in
+        superblock.mountTime = now
+        superblock.mountCount &+= 1
+      }
+      operation.handle.noteChange()
+    }
   }
 
   /// Everything was committed: brings it home and takes back what `markInUse` marked.
