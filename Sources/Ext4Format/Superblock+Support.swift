@@ -43,9 +43,6 @@ extension Superblock {
       let names = unwritable.names.joined(separator: ", ")
       return .readOnly(reason: "writing is not supported with the feature \(names)")
     }
-    if features.compat.contains(.hasJournal), journalInode == nil {
-      return .readOnly(reason: "the journal is on another device")
-    }
     return .readWrite
   }
 }

@@ -10,7 +10,8 @@ struct ExtantCommand: ParsableCommand {
     commandName: "extant",
     abstract: "Makes, mounts and edits ext4 images in user space.",
     discussion: """
-      IMAGE is a file or a block device. IMAGE:/path is a path inside an image that is not mounted.
+      IMAGE is a file or a block device. IMAGE:/path is a path inside an image that is not mounted. \
+      Where an image's journal is on a device of its own, EXTANT_JOURNAL_PATH names that.
       """,
     version: "0.1",
     subcommands: [

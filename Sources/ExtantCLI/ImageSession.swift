@@ -1,5 +1,6 @@
 import Extant
 import ExtantBase
+import Glibc
 
 /// An image open for the time of one command.
 enum ImageSession {
@@ -22,6 +23,7 @@ enum ImageSession {
   static func open(_ path: String, writing: Bool) throws -> FileSystem {
     var options = FileSystem.Options()
     options.access = writing ? .readWrite : .readOnly
+    options.journalPath = unsafe getenv("EXTANT_JOURNAL_PATH").map { unsafe String(cString: $0) }
     if writing { Interruption.watch() } else { options.accessTimes = .never }
     let fileSystem = try at(path) { () throws(FileSystemError) in
       try FileSystem.open(path, options)

@@ -14,6 +14,7 @@ import Testing
     #expect(options.writeBackSeconds == 30)
     #expect(options.threadCount == 3)
     #expect(options.kernelOptions == ["dev"])
+    #expect(try MountOptions(parsing: ["journal_path=/dev/sdb"]).journalPath == "/dev/sdb")
   }
 
   @Test(arguments: [
@@ -22,7 +23,7 @@ import Testing
     ("max_threads=1", "max_threads=1"), ("commit=-1", "commit=-1"), ("ro=1", "'ro=1'"),
     ("errors=ignore", "errors=ignore"), ("errors", "errors=..."), ("data=none", "data=none"),
     ("barrier=2", "barrier=2"), ("nobarrier=1", "'nobarrier=1'"),
-    ("norecovery=1", "'norecovery=1'"),
+    ("norecovery=1", "'norecovery=1'"), ("journal_path=", "journal_path=..."),
   ])
   func aWrongOptionIsRefusedByItsName(_ list: String, _ name: String) throws {
     let error = #expect(throws: MountError.self) { try MountOptions(parsing: [list]) }

@@ -63,9 +63,18 @@ extension FileSystem {
       return recovered
     }
     if !mayWrite, !flagIsTorn { recovered.device = OverlayDevice(base: device) }
-    try replay(
-      area, journal, into: &recovered, barrier: options.usesBarriers(for: superblock),
-      superblockIsTorn: isTorn)
+    do throws(FileSystemError) {
+      // What is written to the journal stays in memory, too.
+      let journalDevice =
+        area.device === device
+        ? recovered.device : mayWrite ? area.device : OverlayDevice(base: area.device)
+      try replay(
+        area.on(journalDevice), journal, into: &recovered,
+        barrier: options.usesBarriers(for: superblock), superblockIsTorn: isTorn)
+    } catch {
+      if area.device !== device { try? area.device.close() }
+      throw error
+    }
     return recovered
   }
 
@@ -97,21 +106,31 @@ extension FileSystem {
     _ superblock: Superblock, _ device: any BlockDevice, _ options: Options
   ) throws(FileSystemError) -> (area: JournalArea, superblock: JournalSuperblock)? {
     guard superblock.features.compat.contains(.hasJournal) else { return nil }
-    guard let number = superblock.journalInode else { return nil }
-    let area = try JournalInode(device: device, superblock: superblock, number: number).area()
     let block = BlockBuffer(byteCount: superblock.blockSize)
-    try area.read(area.superblockBlock, into: block)
-    return (area, try JournalSuperblock(block.bytes, superblock: superblock))
+    if let number = superblock.journalInode {
+      let area = try JournalInode(device: device, superblock: superblock, number: number).area()
+      try area.read(area.superblockBlock, into: block)
+      return (area, try JournalSuperblock(block.bytes, superblock: superblock))
+    }
+    guard let uuid = superblock.journalDeviceUUID else { return nil }
+    let area = try ExternalJournal.open(superblock, uuid, options)
+    do throws(FileSystemError) {
+      try area.read(area.superblockBlock, into: block)
+      let journal = try JournalSuperblock(block.bytes, superblock: superblock)
+      try ExternalJournal.check(journal)
+      return (area, journal)
+    } catch {
+      try? area.device.close()
+      throw error
+    }
   }
 
   private static func replay(
-    _ given: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
+    _ area: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
     barrier: Bool, superblockIsTorn: Bool
   ) throws(FileSystemError) {
     let device = recovered.device
     let before = recovered.superblock
-    // An internal journal's own blocks are then the overlay's, too.
-    let area = before.journalInode == nil ? given : try given.on(device)
     // Not the filesystem's end: the log may hold that it grew.
     let limit = device.byteCount / UInt64(before.blockSize)
     let recovery = try Recovery(area: area, superblock: journal, blockLimit: limit)

@@ -44,6 +44,8 @@ public final class FileSystem: @unchecked Sendable {
     public var usesBarriers: Bool?
     /// norecovery: read as it lies, without replaying the journal; nothing can be written.
     public var skipsRecovery = false
+    /// journal_path: the device or file that the journal is on, where it is not in the filesystem.
+    public var journalPath: String?
 
     public init() {}
 
@@ -55,6 +57,8 @@ public final class FileSystem: @unchecked Sendable {
   }
 
   let device: any BlockDevice
+  /// Where the journal is, if it is on a device of its own: released with the other.
+  private let journalDevice: (any BlockDevice)?
   public let options: Options
   /// The superblock as it was at opening: the geometry, which does not change.
   public let superblock: Superblock
@@ -117,6 +121,7 @@ public final class FileSystem: @unchecked Sendable {
     let device = recovered.device
     let superblock = recovered.superblock
     self.device = device
+    journalDevice = recovered.log.flatMap { $0.area.device === device ? nil : $0.area.device }
     recoveryNotes = recovered.notes
     self.options = options
     self.superblock = superblock
@@ -239,12 +244,15 @@ public final class FileSystem: @unchecked Sendable {
         try markClean()
       } catch { failure = error }
     }
-    do throws(FileSystemError) { try device.close() } catch { failure = failure ?? error }
+    for device in [device, journalDevice].compactMap({ $0 }) {
+      do throws(FileSystemError) { try device.close() } catch { failure = failure ?? error }
+    }
     if let failure { throw failure }
   }
 
   deinit {
     flusher?.stop()
     try? device.close()
+    try? journalDevice?.close()
   }
 }

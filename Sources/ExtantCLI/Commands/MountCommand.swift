@@ -9,7 +9,7 @@ struct MountCommand: ParsableCommand {
     discussion: """
       Options for -o: ro, allow_other, cache=SIZE (64M), relatime, noatime, strictatime, \
       commit=SECONDS (5), errors=continue|remount-ro|panic, data=ordered|writeback|journal, \
-      barrier=0|1, nobarrier, norecovery, noload, max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec.
+      barrier=0|1, nobarrier, norecovery, noload, journal_path=PATH, max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec.
       """)
 
   @Argument(help: "The image or block device.")

@@ -29,6 +29,8 @@ public struct MountOptions: Sendable, Equatable {
   public var usesBarriers: Bool?
   /// `norecovery`, `noload`: read the image as it lies, without replaying its journal.
   public var skipsRecovery = false
+  /// `journal_path=PATH`: where the journal is that is on a device of its own.
+  public var journalPath: String?
   /// `max_threads=N`: how many requests are served at once. More than a few take turns and only
   /// switch more often.
   public var threadCount = 4
@@ -93,6 +95,7 @@ public struct MountOptions: Sendable, Equatable {
     case ("barrier", let value?):
       throw MountError("option barrier=\(value): is 0 or 1")
     case ("norecovery", nil), ("noload", nil): skipsRecovery = true
+    case ("journal_path", let path?) where !path.isEmpty: journalPath = path
     case ("max_threads", let value?):
       guard let count = Int(value), (2...256).contains(count) else {
         throw MountError("option max_threads=\(value): needs a number from 2 to 256")
@@ -101,7 +104,7 @@ public struct MountOptions: Sendable, Equatable {
     case ("faults", let file?): faultRules = try Self.readFaultRules(file)
     case (_, nil) where Self.passedOn.contains(name): kernelOptions.append(name)
     case ("cache", nil), ("commit", nil), ("max_threads", nil), ("faults", nil),
-      ("errors", nil), ("data", nil):
+      ("errors", nil), ("data", nil), ("journal_path", _):
       throw MountError("option \(name) needs a value: \(name)=...")
     default: throw MountError("unknown mount option '\(option)'")
     }

@@ -150,6 +150,7 @@ extension MountOptions {
     options.dataMode = dataMode
     options.usesBarriers = usesBarriers
     options.skipsRecovery = skipsRecovery
+    options.journalPath = journalPath
     switch accessTimes {
     case .relative: options.accessTimes = .relative
     case .never: options.accessTimes = .never

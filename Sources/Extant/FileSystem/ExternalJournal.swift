@@ -1,0 +1,76 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+import Journal
+
+/// A journal on a device of its own: the one that the filesystem's superblock names by its UUID.
+enum ExternalJournal {
+  /// Opens the device that the options name, and checks that it is the filesystem's.
+  ///
+  /// - Throws: `unsupported` with the UUID where the options name none; `corrupt` where it is
+  ///   another filesystem's.
+  static func open(
+    _ superblock: Superblock, _ uuid: [UInt8], _ options: FileSystem.Options
+  ) throws(FileSystemError) -> JournalArea {
+    guard let path = options.journalPath else {
+      throw .unsupported(
+        Unsupported(
+          "a journal on another device without its name",
+          "this filesystem's is the one with the UUID \(text(uuid)): give its path as journal_path")
+      )
+    }
+    let device = try FileDevice(
+      path: path, access: options.access == .readOnly ? .readOnly : .readWrite)
+    do throws(FileSystemError) {
+      return try area(device, superblock, uuid)
+    } catch {
+      try? device.close()
+      throw error
+    }
+  }
+
+  private static func area(
+    _ device: any BlockDevice, _ superblock: Superblock, _ uuid: [UInt8]
+  ) throws(FileSystemError) -> JournalArea {
+    func broken(_ rule: String) -> FileSystemError {
+      .corrupt(Corruption("journal device", "\(device.name): \(rule)"))
+    }
+    guard device.byteCount >= Superblock.byteOffset + UInt64(Superblock.byteCount) else {
+      throw broken("\(device.byteCount) bytes are too few")
+    }
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    try device.read(into: &bytes, at: Superblock.byteOffset)
+    let header = try JournalDevice(buffer.bytes)
+    guard header.uuid == uuid else {
+      throw broken("its UUID is \(text(header.uuid)), the filesystem's journal has \(text(uuid))")
+    }
+    guard header.blockSize == superblock.blockSize else {
+      throw broken(
+        "its block size is \(header.blockSize), the filesystem's \(superblock.blockSize)")
+    }
+    let run = JournalArea.Run(first: 0, offset: 0, count: header.blockCount)
+    return try JournalArea(
+      device: device, blockSize: header.blockSize, runs: [run],
+      superblockBlock: header.superblockBlock)
+  }
+
+  /// Throws `unsupported` for a journal that several filesystems share, as the kernel does.
+  static func check(_ journal: JournalSuperblock) throws(FileSystemError) {
+    guard journal.users.count == 1 else {
+      throw .unsupported(
+        Unsupported(
+          "a journal that filesystems share", "it has \(journal.users.count) users, not one"))
+    }
+  }
+
+  /// As blkid(8) shows it.
+  private static func text(_ uuid: [UInt8]) -> String {
+    var text = ""
+    for (index, byte) in uuid.enumerated() {
+      if [4, 6, 8, 10].contains(index) { text += "-" }
+      text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+    return text
+  }
+}
