@@ -132,8 +132,8 @@ let package = Package(
     tests(
       "ExtantTests",
       [
-        "Extant", "ExtantBase", "Ext4Format", "BlockIO", "Journal", "Threading", "TestSupport",
-        system,
+        "Extant", "ExtantBase", "Ext4Format", "ExtentMap", "BlockIO", "Journal", "Threading",
+        "TestSupport", system,
       ]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),

@@ -30,6 +30,10 @@ extension ExtentMap {
   /// are rewritten in place too without `relocateShifted`, see ``forEachShiftedNode(from:_:)``. O(1).
   public var changedNodeBound: Int { changedHomeCount }
 
+  /// The most nodes without a block that the next encode gives one. Fewer than ``nodesWithoutHome``
+  /// where delayed runs stay delayed: it is 0 after an encode. O(1).
+  public var changedNodesWithoutHome: Int { changedHomelessCount }
+
   /// Blocks of nodes that are gone since the last encode. They are the caller's to free from here on:
   /// the next encode does not name them.
   public func takeOrphanedHomes() -> [BlockAddress] {

@@ -184,7 +184,9 @@ extension ExtentMap {
     if (node.home == nil) != (node.nextHome == nil) {
       homelessCount += node.nextHome == nil ? 1 : -1
     }
-    if node.isChanged, node.home != nil { changedHomeCount -= 1 }
+    if node.isChanged {
+      if node.home == nil { changedHomelessCount -= 1 } else { changedHomeCount -= 1 }
+    }
     node.home = node.nextHome
     node.writtenStart = start
     node.keyOffset = node.nextKey < 0 ? -1 : node.nextKey - start

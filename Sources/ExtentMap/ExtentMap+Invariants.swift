@@ -7,10 +7,14 @@ extension ExtentMap {
     var homeless = 0
     var delayed = 0
     var changed = 0
+    var changedHomeless = 0
 
     func check(_ node: Node, _ start: Int, bound: Int, isTop: Bool) -> String? {
       let place = "node of level \(node.level) at \(start)"
-      if node.home == nil { homeless += 1 } else if node.isChanged { changed += 1 }
+      if node.home == nil { homeless += 1 }
+      if node.isChanged {
+        if node.home == nil { changedHomeless += 1 } else { changed += 1 }
+      }
       let elements = node.level == 0 ? node.entries.count : node.children.count
       guard node.steps.count == elements else { return "\(place): steps and elements disagree" }
       guard node.steps.isConsistent else { return "\(place): marks and steps disagree" }
@@ -61,6 +65,9 @@ extension ExtentMap {
     }
     guard changed == changedHomeCount else {
       return "\(changed) changed nodes with a home, counted \(changedHomeCount)"
+    }
+    guard changedHomeless == changedHomelessCount else {
+      return "\(changedHomeless) changed nodes without home, counted \(changedHomelessCount)"
     }
     guard delayed == delayedCount else { return "\(delayed) delayed, counted \(delayedCount)" }
     guard leadingGap >= 0 else { return "negative leading gap" }

@@ -174,6 +174,7 @@ extension ExtentMap {
   func split(_ node: Node, _ start: Int, at index: Int) -> (node: Node, start: Int) {
     let siblingStart = start + node.offset(of: index)
     homelessCount += 1
+    changedHomelessCount += 1
     markDirty(node)
     return (
       node.splitOff(from: index, capacity: capacities.of(level: node.level)), siblingStart

@@ -45,6 +45,7 @@ extension ExtentMap {
     var delayed = 0
     strip(middle.node, &taken, &delayed)
     homelessCount -= taken
+    changedHomelessCount -= taken
     delayedCount = delayedBefore - delayed
     return ExtentPiece(
       count: count, delayedBlockCount: UInt64(delayed), capacities: capacities, node: middle.node,
@@ -78,6 +79,7 @@ extension ExtentMap {
     piece.node = nil
     hasChanges = true
     homelessCount += piece.nodeCount
+    changedHomelessCount += piece.nodeCount
     delayedCount += Int(piece.delayedBlockCount)
     let middle = Subtree(node: node, start: position + piece.offset)
     if isEmpty {
@@ -127,6 +129,7 @@ extension ExtentMap {
       return (Subtree(node: node, start: start), nil)
     }
     homelessCount += 1
+    changedHomelessCount += 1
     markDirty(node)
     let capacity = capacities.of(level: node.level)
     let right =
@@ -225,7 +228,10 @@ extension ExtentMap {
     if let home = node.home {
       orphanedHomes.append(home)
       homelessCount += 1
-      if node.isChanged { changedHomeCount -= 1 }
+      if node.isChanged {
+        changedHomeCount -= 1
+        changedHomelessCount += 1
+      }
       node.home = nil
     }
     node.keyOffset = -1

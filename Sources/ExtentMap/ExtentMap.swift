@@ -30,8 +30,9 @@ public final class ExtentMap {
 
   /// Nodes in memory whose `home` is nil.
   var homelessCount = 0
-  /// Nodes of the tree with a home that are marked as changed.
+  /// Nodes of the tree with a home that are marked as changed, and those without.
   var changedHomeCount = 0
+  var changedHomelessCount = 0
   var delayedCount = 0
   /// Homes of nodes that are gone since the last encode.
   var orphanedHomes: [BlockAddress] = []
@@ -116,6 +117,7 @@ public final class ExtentMap {
 
   func makeHomelessNode(level: Int) -> Node {
     homelessCount += 1
+    changedHomelessCount += 1
     return Node(level: level, capacity: capacities.of(level: level))
   }
 
@@ -126,15 +128,16 @@ public final class ExtentMap {
       if node.isChanged { changedHomeCount -= 1 }
     } else {
       homelessCount -= 1
+      if node.isChanged { changedHomelessCount -= 1 }
     }
   }
 
-  /// The node, or one below it, is not as its home says. Every such mark is set here, so that the
-  /// nodes to be rewritten in place are counted.
+  /// The node, or one below it, is not as its home says. Every such mark is set here, so that what
+  /// the next encode will write is counted.
   func markChanged(_ node: Node) {
     guard !node.isChanged else { return }
     node.isChanged = true
-    if node.home != nil { changedHomeCount += 1 }
+    if node.home != nil { changedHomeCount += 1 } else { changedHomelessCount += 1 }
   }
 
   /// The node's own entries are not as its home says.

@@ -285,7 +285,10 @@ public final class Journal: @unchecked Sendable {
     defer { thaw() }
     // An operation that failed half way may have been the last that the freeze waited for.
     if let failure = abortReason { throw failure }
+    let bound = lock.withLock { running.loggedBound }
     try client.encode(Handle(journal: self, transaction: runningTransaction, credits: 0))
+    // What was not announced could be more than the log has room for.
+    assert(lock.withLock { running.metadata.count } <= bound, "encoding adds more than announced")
     if !isPlanted(.dataAfterCommit) {
       try client.writeData(of: lock.withLock { running.orderedInodes })
     }

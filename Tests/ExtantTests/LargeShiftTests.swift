@@ -108,4 +108,70 @@ import Testing
       #expect(fs.orphans.withLock { $0.nodes.isEmpty })
     }
   }
+
+  /// No blocks for the nodes that move: they are rewritten in place, through the log, where they fit
+  /// a transaction, and otherwise nothing is changed at all.
+  @Test(arguments: [8_000, 30_000])
+  func aShiftOnAFullDiskGoesThroughTheLogOrIsRefused(extents: Int) throws {
+    let image = try Self.image(size: "64M", blockSize: 1024)
+    try image.use { fs in
+      let file = try fs.makeFile("/a", extents: extents)
+      let place = UInt64(extents) << 10
+      try file.writeAll(pattern(1024, seed: 3), at: place)
+      try fs.sync()
+      let filler = try fs.openFile(fs.create("/b").inode, [.readWrite, .usesReserve])
+      var step: UInt64 = 8 << 20
+      var end: UInt64 = 0
+      while step >= 1024 {
+        do throws(FileSystemError) {
+          try filler.allocate(end..<end + step)
+          end += step
+        } catch {
+          #expect(error == .refused(.noSpace))
+          end = filler.attributes().size
+          step /= 2
+        }
+      }
+      // Enough for a leaf that splits, and too little for all that move.
+      try filler.truncate(to: end - (20 << 10))
+      try fs.sync()
+      let size = file.attributes().size
+      let before = fs.journal.statistics
+      let isDone: Bool
+      do throws(FileSystemError) {
+        try file.collapse(1024..<2048)
+        isDone = true
+      } catch {
+        #expect(error == .refused(.noSpace))
+        isDone = false
+      }
+      #expect(isDone == (extents == 8_000))
+      try file.sync()
+      let logged = fs.journal.statistics.loggedBlocks - before.loggedBlocks
+      if isDone { #expect(logged > 80) }
+      #expect(file.attributes().size == (isDone ? size - 1024 : size))
+      #expect(
+        try file.read(1024, at: isDone ? place - 1024 : place) == pattern(1024, seed: 3))
+      // A full disk can be emptied.
+      try file.truncate(to: 0)
+      filler.close()
+      try fs.unlink(try FileName("b"), in: .root)
+      try fs.sync()
+      #expect(fs.journal.statistics.largestTransaction < 256)
+    }
+  }
+
+  @Test func aRangeOfManyExtentsIsZeroedInTransactionsThatFit() throws {
+    let image = try Self.image(size: "96M", blockSize: 1024)
+    try image.use { fs in
+      let file = try fs.makeFile("/a", extents: 20_000, state: .written)
+      try file.zeroRange(0..<20_000 << 11)
+      try fs.sync()
+      #expect(try file.read(4096, at: 1 << 20) == [UInt8](repeating: 0, count: 4096))
+      try file.writeAll(pattern(1 << 20), at: 1 << 20)
+      try fs.sync()
+      #expect(try file.read(1 << 20, at: 1 << 20) == pattern(1 << 20))
+      #expect(fs.journal.statistics.largestTransaction < 256)
+    }
+  }
 }

@@ -13,12 +13,10 @@ extension FileSystem {
     let node = file.node
     var done = 0
     while done < extents {
-      let wanted = UInt64(min(4096, extents - done))
-      let (needed, credits) = node.state.withLock {
-        (nodesNeeded(node, newEntries: Int(wanted)), allocationCredits(for: node))
-      }
+      let wanted = UInt64(min(1024, extents - done))
+      let needed = node.state.withLock { nodesNeeded(node, newEntries: Int(wanted)) }
       let count = try perform(
-        reserving: wanted + needed, credits: min(credits + 128, journal.maximumCredits)
+        reserving: wanted + needed, credits: journal.maximumCredits
       ) { (operation) throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) -> UInt64 in
           guard let map = node.map else { throw .refused(.invalidArgument) }

@@ -93,18 +93,18 @@ extension FileSystem {
   private func allocateUnwritten(
     _ node: Node, _ range: Range<LogicalBlock>, _ mayUseReserve: Bool
   ) throws(FileSystemError) -> LogicalBlock {
-    let (hole, needed, credits) = try node.withState {
-      () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64, Int) in
+    let (hole, needed) = try node.withState {
+      () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
       guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
-      guard let hole = try firstHole(map, in: range) else { return (nil, 0, 0) }
-      return (hole, nodesNeeded(node, newEntries: 2), allocationCredits(for: node))
+      guard let hole = try firstHole(map, in: range) else { return (nil, 0) }
+      return (hole, nodesNeeded(node, newEntries: 2))
     }
     guard let hole else { return range.upperBound }
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
     let reserved = try reserveUpTo(
       wanted, atLeast: 1, plus: needed, mayUseReserve: mayUseReserve)
-    return try perform(reserved: reserved + needed, credits: credits) {
+    return try perform(reserved: reserved + needed, credits: allocationCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in
         guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
@@ -208,11 +208,9 @@ extension FileSystem {
   ) throws(FileSystemError) -> LogicalBlock {
     var runs: [ExtentRun] = []
     var end = blocks.upperBound
-    let (needed, credits) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
-      guard let map = node.map, !blocks.isEmpty else { return (0, 0) }
-      // Each extent may lie in a leaf of its own, and split it.
-      let base = self.credits(for: node)
-      let most = max(1, min(1024, (journal.maximumCredits - base) / 4))
+    let most = min(1024, extentsPerOperation)
+    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+      guard let map = node.map, !blocks.isEmpty else { return 0 }
       try map.forEachRun(in: blocks) { run in
         if run.state == state { return true }
         runs.append(run)
@@ -220,11 +218,11 @@ extension FileSystem {
         return runs.count < most
       }
       // A written extent of 32,768 blocks becomes two unwritten ones.
-      let needed = nodesNeeded(node, newEntries: 2 + 2 * runs.count)
-      return (needed, min(base + 4 * runs.count, journal.maximumCredits))
+      return nodesNeeded(node, newEntries: 2 + 2 * runs.count)
     }
     guard !runs.isEmpty else { return end }
-    try perform(reserving: needed, credits: credits) { (operation) throws(FileSystemError) in
+    try perform(reserving: needed, credits: credits(changing: runs.count)) {
+      (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         guard let map = node.map else { return }
         for run in runs {

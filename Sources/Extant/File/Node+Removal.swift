@@ -49,16 +49,15 @@ extension FileSystem {
   func removalStep(
     of range: Range<LogicalBlock>, _ node: Node
   ) throws(FileSystemError) -> RemovalStep {
-    try removalStep(of: range, node, limit: freeingLimit(beside: credits(for: node) + nodeSlack))
+    try removalStep(of: range, node, limit: journal.maximumCredits - credits() - nodeSlack)
   }
 
   /// What nodes may add to a step that was full already: a bitmap and a descriptor on each level.
   private var nodeSlack: Int { 2 * (extentCapacities.depth + 1) }
 
-  /// What an operation that takes `step` costs. Called under `node.state`.
-  func removalCredits(for node: Node, _ step: RemovalStep) -> Int {
-    min(
-      credits(for: node, freeing: max(16, step.groupBlocks) + nodeSlack), journal.maximumCredits)
+  /// What an operation that takes `step` costs.
+  func removalCredits(_ step: RemovalStep) -> Int {
+    min(credits(freeing: max(16, step.groupBlocks) + nodeSlack), journal.maximumCredits)
   }
 
   /// Unmaps the end of `range` and frees it, as much as fits into `step`. Returns where the part
@@ -84,7 +83,7 @@ extension FileSystem {
       let (needed, step, credits) = try node.withState {
         () throws(FileSystemError) -> (UInt64, RemovalStep, Int) in
         let step = try removalStep(of: rest, node)
-        return (nodesNeeded(node, newEntries: 1), step, removalCredits(for: node, step))
+        return (nodesNeeded(node, newEntries: 1), step, removalCredits(step))
       }
       end = try perform(reserving: needed, mayUseReserve: true, credits: credits) {
         (operation) throws(FileSystemError) in

@@ -117,7 +117,7 @@ extension FileSystem {
         _ = try map.run(at: block)
         plan = try shiftPlan(node, map, from: block, mayRelocate: mayRelocate)
         needed = nodesNeeded(node, newEntries: newEntries) + UInt64(plan.missing)
-        credits = self.credits(for: node) + (plan.relocates ? 0 : plan.nodeCount)
+        credits = self.credits() + (plan.relocates ? 0 : plan.nodeCount)
         // A few groups for the fresh blocks come first, all that is left over then.
         let wanted = groupBlocks(forSingleBlocks: plan.missing)
         let least = min(wanted, Self.fewNodes) + plan.oldGroupBlocks

@@ -25,7 +25,7 @@ extension FileSystem {
         () throws(FileSystemError) -> (UInt64, RemovalStep, Int) in
         let step = try removalStep(of: rest, node)
         // A tree that only loses entries at its end splits no node.
-        return (nodesNeeded(node, newEntries: 0), step, removalCredits(for: node, step))
+        return (nodesNeeded(node, newEntries: 0), step, removalCredits(step))
       }
       let reserved = try reserveIfPossible(needed)
       let start = try perform(reserved: reserved, credits: credits) {

@@ -62,8 +62,24 @@ extension FileSystem {
     // finds its contents too.
     let segments = try copyIn(node, bytes, at: offset, blocks)
 
-    try perform { (operation) throws(FileSystemError) in
-      unused = try node.withState { () throws(FileSystemError) -> UInt64 in
+    var rest = segments[...]
+    repeat {
+      // No more than one transaction surely takes: each segment may lie in a leaf of its own.
+      let part = rest.prefix(extentsPerOperation)
+      rest = rest.dropFirst(part.count)
+      let reached = rest.first.map { min(end, $0.block.rawValue * blockSize64) } ?? end
+      unused = try note(part, of: node, reaching: reached, reserved: unused)
+    } while !rest.isEmpty
+  }
+
+  /// Tells the map of segments that are in the cache, and lets the file reach to `end`, in bytes.
+  /// Returns what is left of the reservation.
+  private func note(
+    _ segments: ArraySlice<WriteSegment>, of node: Node, reaching end: UInt64, reserved: UInt64
+  ) throws(FileSystemError) -> UInt64 {
+    try perform(credits: credits(changing: segments.count)) {
+      (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) -> UInt64 in
         var left = reserved
         if let map = node.map {
           for segment in segments {

@@ -16,11 +16,8 @@ extension FileSystem {
 
   /// Allocates the first delayed run of the file, or a part of it. False when none is left.
   private func allocateDelayed(_ node: Node) throws(FileSystemError) -> Bool {
-    let credits = node.state.withLock {
-      (node.map?.delayedBlockCount ?? 0) > 0 ? allocationCredits(for: node) : nil
-    }
-    guard let credits else { return false }
-    return try perform(credits: credits) { (operation) throws(FileSystemError) in
+    guard node.state.withLock({ (node.map?.delayedBlockCount ?? 0) > 0 }) else { return false }
+    return try perform(credits: allocationCredits) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> Bool in
         guard let map = node.map, let run = map.nextDelayed(from: LogicalBlock(0)) else {
           return false

@@ -15,35 +15,38 @@ extension FileSystem {
   /// The bitmaps and descriptors that allocating or freeing `count` single blocks changes at most.
   func groupBlocks(forSingleBlocks count: Int) -> Int { min(2 * count, groupBlockCount) }
 
-  /// What one change at one place of the node's map costs at most, and freeing what lies in `groups` bitmaps and
-  /// blocks of descriptors with it. Called under `node.state`.
-  ///
-  /// A tree of depth 3 needs most: twelve nodes on the path and beside it are rewritten, eleven come,
-  /// and each that comes or goes changes a bitmap and a descriptor: that is what is ordinary.
-  /// The nodes that wait for a block are counted in, since a commit may come before the operation
-  /// begins, and they belong to the next transaction then.
-  func credits(for node: Node, freeing groups: Int = 0) -> Int {
-    let waiting = node.map?.nodesWithoutHome ?? 0
-    return Self.ordinaryCredits + min(groupBlockCount, groups)
-      + groupBlocks(forSingleBlocks: waiting)
+  /// What one change at one place of a map costs at most, and freeing what lies in `groups` bitmaps
+  /// and blocks of descriptors with it. A tree of depth 3 needs most: twelve nodes on the path and
+  /// beside it are rewritten, eleven come, and each that comes or goes changes a bitmap and a
+  /// descriptor: that is what is ordinary.
+  func credits(freeing groups: Int = 0) -> Int {
+    Self.ordinaryCredits + min(groupBlockCount, groups)
   }
 
-  /// What allocating one extent for the node costs at most. Called under `node.state`.
-  func allocationCredits(for node: Node) -> Int {
+  /// What one extent more that an operation changes costs at most: the leaf it is in, and that leaf's
+  /// other half, each with a bitmap and a descriptor.
+  static var creditsPerExtent: Int { 5 }
+
+  /// How many extents one operation may change, wherever they lie.
+  var extentsPerOperation: Int {
+    max(1, (journal.maximumCredits - Self.ordinaryCredits) / Self.creditsPerExtent)
+  }
+
+  func credits(changing extents: Int) -> Int {
+    min(Self.ordinaryCredits + Self.creditsPerExtent * extents, journal.maximumCredits)
+  }
+
+  /// What allocating one extent costs at most.
+  var allocationCredits: Int {
     let groups = ExtentState.written.maximumCount / UInt64(max(1, superblock.blocksPerGroup)) + 2
-    return min(credits(for: node, freeing: 2 * Int(groups)), journal.maximumCredits)
-  }
-
-  /// What freeing may cost in one operation beside `credits`.
-  func freeingLimit(beside credits: Int) -> Int {
-    min(groupBlockCount, max(16, journal.maximumCredits - credits))
+    return min(credits(freeing: 2 * Int(groups)), journal.maximumCredits)
   }
 
   /// What the next encode adds for the node's tree: nodes rewritten in place, and the bitmaps and
   /// descriptors of those that get a block or lose it. Called under `node.state`.
   private func encodingCost(of node: Node) -> Int {
     guard let map = node.map, map.hasChanges else { return 0 }
-    var moving = map.nodesWithoutHome + (map.topGivesUpItsBlock ? 1 : 0)
+    var moving = map.changedNodesWithoutHome + (map.topGivesUpItsBlock ? 1 : 0)
     // Of those that change, some may turn out to hold delayed runs alone: they lose their block.
     if map.delayedBlockCount > 0 { moving += map.changedNodeBound }
     let shifted = node.pendingShift.map { $0.relocates ? 0 : $0.nodeCount } ?? 0

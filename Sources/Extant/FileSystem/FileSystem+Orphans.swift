@@ -61,7 +61,7 @@ extension FileSystem {
       let (step, credits) = try node.withState {
         () throws(FileSystemError) -> (RemovalStep, Int) in
         let step = try removalStep(of: rest, node)
-        return (step, removalCredits(for: node, step))
+        return (step, removalCredits(step))
       }
       // A tree that only loses entries needs no blocks: a full disk can be emptied.
       let start = try perform(credits: credits) {

@@ -38,6 +38,7 @@ extension FileSystem {
     let result = try {
       () throws(FileSystemError) -> R in
       defer {
+        assert(operation.spentCredits <= credits, "an operation adds more than announced")
         blocks.release(operation.reserved)
         handle.end()
       }

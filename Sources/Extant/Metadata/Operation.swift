@@ -12,6 +12,8 @@ final class Operation: MetadataHandle {
   let handle: Handle
   /// Blocks still reserved for this operation. What is left is released at its end.
   var reserved: UInt64
+  /// Blocks that it added to the transaction, and charged it for.
+  private(set) var spentCredits = 0
 
   init(fileSystem: FileSystem, handle: Handle, reserved: UInt64) {
     self.fileSystem = fileSystem
@@ -22,7 +24,10 @@ final class Operation: MetadataHandle {
   var transaction: UInt64 { handle.transaction.rawValue }
 
   func modify(_ address: BlockAddress, _ buffer: BlockBuffer) {
-    if handle.modify(address, buffer) { fileSystem.cache.pin(address) }
+    if handle.modify(address, buffer) {
+      fileSystem.cache.pin(address)
+      spentCredits += 1
+    }
   }
 
   func newBlock(_ address: BlockAddress) -> BlockBuffer {
@@ -46,7 +51,9 @@ final class Operation: MetadataHandle {
 
   /// The encoding at commit will add this many blocks that nobody announces before.
   func charge(_ blocks: Int) {
-    if blocks > 0 { handle.charge(blocks) }
+    guard blocks > 0 else { return }
+    handle.charge(blocks)
+    spentCredits += blocks
   }
 
   /// The inode changed in memory; it is encoded when the transaction commits. `onlyTimes`: what was
