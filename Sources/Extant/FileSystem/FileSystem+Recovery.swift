@@ -14,6 +14,9 @@ extension FileSystem {
     var support: SupportLevel
     /// With nothing left in it. Nil where there is none that could be written.
     var log: (area: JournalArea, superblock: JournalSuperblock)?
+    /// What fast commits add to the log, which is not replayed: the image is left as it is, and
+    /// shown without them.
+    var fastCommits: [FastCommitRecord] = []
     /// What somebody should know, one sentence each.
     var notes: [String] = []
   }
@@ -62,14 +65,9 @@ extension FileSystem {
       recovered.log = (area, journal)
       return recovered
     }
-    if !mayWrite, !flagIsTorn { recovered.device = OverlayDevice(base: device) }
     do throws(FileSystemError) {
-      // What is written to the journal stays in memory, too.
-      let journalDevice =
-        area.device === device
-        ? recovered.device : mayWrite ? area.device : OverlayDevice(base: area.device)
       try replay(
-        area.on(journalDevice), journal, into: &recovered,
+        area, journal, into: &recovered, mayWrite: mayWrite, isOverlay: flagIsTorn && !mayWrite,
         barrier: options.usesBarriers(for: superblock), superblockIsTorn: isTorn)
     } catch {
       if area.device !== device { try? area.device.close() }
@@ -126,20 +124,34 @@ extension FileSystem {
   }
 
   private static func replay(
-    _ area: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
-    barrier: Bool, superblockIsTorn: Bool
+    _ given: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
+    mayWrite: Bool, isOverlay: Bool, barrier: Bool, superblockIsTorn: Bool
   ) throws(FileSystemError) {
-    let device = recovered.device
     let before = recovered.superblock
     // Not the filesystem's end: the log may hold that it grew.
-    let limit = device.byteCount / UInt64(before.blockSize)
-    let recovery = try Recovery(area: area, superblock: journal, blockLimit: limit)
-    let plan = try recovery.plan()
+    let limit = recovered.device.byteCount / UInt64(before.blockSize)
+    let first = try Recovery(area: given, superblock: journal, blockLimit: limit)
+    let plan = try first.plan()
+    recovered.fastCommits = try first.fastCommits(after: plan, inodeSize: before.inodeSize)
     if superblockIsTorn, !plan.holds(block(ofSuperblock: before)) {
-      _ = try readSuperblock(device)
+      _ = try readSuperblock(recovered.device)
     }
+    // Without its fast commits the journal must not be emptied.
+    let writes = mayWrite && recovered.fastCommits.isEmpty
+    let base = recovered.device
+    if !writes, !isOverlay { recovered.device = OverlayDevice(base: base) }
+    let device = recovered.device
+    let journalDevice: any BlockDevice =
+      given.device === base ? device : writes ? given.device : OverlayDevice(base: given.device)
+    let area = try given.on(journalDevice)
+    let recovery = try Recovery(area: area, superblock: journal, blockLimit: limit)
     var emptied = try recovery.replay(plan, onto: device, barrier: barrier)
     recovered.notes += plan.notes
+    if !recovered.fastCommits.isEmpty {
+      recovered.notes.append(
+        "the journal ends with fast commits, and what they hold is not shown: mount the image once "
+          + "with the kernel")
+    }
 
     var after = try readSuperblock(device)
     guard after.blockSize == before.blockSize, after.inodeSize == before.inodeSize else {

@@ -31,6 +31,9 @@ extension FileSystem {
     if options.skipsRecovery { return "opened without recovery of the journal" }
     if options.access == .readOnly { return "opened read-only" }
     if device.isReadOnly { return "the device is read-only" }
+    if !recovered.fastCommits.isEmpty {
+      return "the journal ends with fast commits: mount it once with the kernel"
+    }
     if !superblock.features.incompat.contains(.extents) {
       return "no extent feature: block-mapped files are not written"
     }
