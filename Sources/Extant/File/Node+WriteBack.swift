@@ -102,11 +102,11 @@ extension FileSystem {
     _ node: Node, available: UInt64, _ operation: Operation
   ) throws(FileSystemError) -> UInt64 {
     guard let map = node.map else { return available }
-    for address in map.takeOrphanedHomes() {
+    let gone = map.takeOrphanedHomes()
+    if !gone.isEmpty {
       operation.changed(node)
-      operation.forget(address)
-      try operation.free(address, count: 1)
-      node.inode.blocks512 -= min(node.inode.blocks512, sectorsPerBlock)
+      try freeNodes(gone, operation)
+      node.inode.blocks512 -= min(node.inode.blocks512, UInt64(gone.count) * sectorsPerBlock)
     }
     chargeTree(of: node, operation)
     return settleReservation(node, available: available)

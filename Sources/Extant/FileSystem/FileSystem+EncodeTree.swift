@@ -57,14 +57,27 @@ extension FileSystem {
       },
       freed: { freed.append($0) })
     try giveBack(pool, operation)
-    for address in freed {
-      operation.forget(address)
-      try operation.free(address, count: 1)
-    }
+    try freeNodes(freed, operation)
     node.inode.blocks512 += UInt64(gained) * sectorsPerBlock
     node.inode.blocks512 -= min(node.inode.blocks512, UInt64(freed.count) * sectorsPerBlock)
     guard let root else { return nil }
     return try ExtentNode(root.contents, depth: root.depth).encodeRoot()
+  }
+
+  /// Frees blocks of tree nodes, neighbours together.
+  func freeNodes(
+    _ addresses: [BlockAddress], _ operation: Operation
+  ) throws(FileSystemError) {
+    var run: (start: BlockAddress, count: UInt64)?
+    for address in addresses.sorted() {
+      if let last = run, last.start + last.count == address {
+        run = (last.start, last.count + 1)
+        continue
+      }
+      if let run { try operation.free(run.start, count: run.count) }
+      run = (address, 1)
+    }
+    if let run { try operation.free(run.start, count: run.count) }
   }
 
   private func giveBack(
