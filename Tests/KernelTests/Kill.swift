@@ -46,7 +46,9 @@ struct Kill {
     let directory = try TemporaryDirectory()
     let image = try Image.make(
       at: directory("image"), size: "96M", blockSize: profile.blockSize, options: profile.options)
-    let options = "noatime,commit=\(random.pick([1, 1, 5])),cache=\(random.pick(["2M", "64M"]))"
+    let options =
+      "noatime,commit=\(random.pick([1, 1, 5])),cache=\(random.pick(["2M", "64M"]))"
+      + random.pick(["", "", ",data=journal", ",data=writeback"])
     let target = random.pick([20, 60, 150, 400, 800]) + random.below(100)
     let pause = UInt64(random.below(20_000_000))
     let threadCount = random.pick([1, 2, 3])
@@ -114,7 +116,8 @@ struct Kill {
   private func daemon(of point: String) throws -> Int32 {
     var identity = [UInt8](repeating: 0, count: 40)
     try OpenFile(point, [.directory]).control(0x8028_E400, &identity)
-    return Int32(bitPattern: identity[16..<20].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+    return Int32(
+      bitPattern: identity[16..<20].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
   }
 
   // MARK: Afterwards

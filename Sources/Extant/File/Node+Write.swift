@@ -23,6 +23,7 @@ extension FileSystem {
 
     var done = 0
     var step = min(Self.stepByteCount, cache.copyLimit)
+    if node.state.withLock({ journalsData(node) }) { step = min(step, journaledStep * blockSize) }
     while done < count {
       let position = offset + UInt64(done)
       // Steps end at block boundaries, so that only the first and last block are partial.
@@ -61,7 +62,6 @@ extension FileSystem {
     // The bytes go to the cache before the map knows of them: whoever finds a block in the map
     // finds its contents too.
     let segments = try copyIn(node, bytes, at: offset, blocks)
-
     var rest = segments[...]
     repeat {
       // No more than one transaction surely takes: each segment may lie in a leaf of its own.
@@ -77,7 +77,9 @@ extension FileSystem {
   private func note(
     _ segments: ArraySlice<WriteSegment>, of node: Node, reaching end: UInt64, reserved: UInt64
   ) throws(FileSystemError) -> UInt64 {
-    try perform(credits: credits(changing: segments.count)) {
+    let journaled = segments.reduce(0) { $0 + ($1.isJournaled ? Int($1.count) : 0) }
+    let credits = min(credits(changing: segments.count) + journaled, journal.maximumCredits)
+    return try perform(credits: credits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> UInt64 in
         var left = reserved
@@ -91,6 +93,9 @@ extension FileSystem {
               try map.changeState(of: segment.range, to: .written)
               operation.handle.order(node.number)
             case nil: break
+            }
+            if segment.isJournaled {
+              journalData(segment.address, count: segment.count, of: node, operation)
             }
           }
           left = try settleNodes(node, available: left, operation)
@@ -132,10 +137,12 @@ extension FileSystem {
       while position < end {
         let block = LogicalBlock(position / blockSize64)
         let segment = try node.withState { () throws(FileSystemError) -> WriteSegment in
-          try writeSegment(node, at: block, limit: blocks.upperBound)
+          var segment = try writeSegment(node, at: block, limit: blocks.upperBound)
+          segment.isJournaled = !segment.address.isVirtual && journalsData(node)
+          return segment
         }
         let segmentEnd = min(end, (block.rawValue + segment.count) * blockSize64)
-        if segment.change != nil { segments.append(segment) }
+        if segment.change != nil || segment.isJournaled { segments.append(segment) }
         let outcome = try cache.copyIn(
           bytes.extracting(Int(position - offset)..<Int(segmentEnd - offset)),
           to: segment.address, byteOffset: Int(position % blockSize64), owner: node.number,
@@ -270,6 +277,8 @@ private struct WriteSegment {
   var address: BlockAddress
   var content: BlockContent
   var change: Change?
+  /// The contents go through the journal.
+  var isJournaled = false
 
   var range: Range<LogicalBlock> { block..<block + count }
 }

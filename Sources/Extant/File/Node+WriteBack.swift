@@ -11,18 +11,25 @@ extension FileSystem {
   func writeBack(_ node: Node) throws(FileSystemError) {
     try requireWritable()
     while try allocateDelayed(node) {}
+    if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
     try cache.flush(owner: node.number)
   }
 
   /// Allocates the first delayed run of the file, or a part of it. False when none is left.
   private func allocateDelayed(_ node: Node) throws(FileSystemError) -> Bool {
-    guard node.state.withLock({ (node.map?.delayedBlockCount ?? 0) > 0 }) else { return false }
-    return try perform(credits: allocationCredits) { (operation) throws(FileSystemError) in
+    let (isDelayed, journaled) = node.state.withLock {
+      ((node.map?.delayedBlockCount ?? 0) > 0, journalsData(node))
+    }
+    guard isDelayed else { return false }
+    let credits = min(
+      allocationCredits + (journaled ? journaledStep : 0), journal.maximumCredits)
+    return try perform(credits: credits) { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> Bool in
         guard let map = node.map, let run = map.nextDelayed(from: LogicalBlock(0)) else {
           return false
         }
-        let wanted = min(run.count, ExtentState.written.maximumCount)
+        let limit = journaled ? UInt64(journaledStep) : ExtentState.written.maximumCount
+        let wanted = min(run.count, limit)
         let home = try blocks.allocate(
           goal: try goal(for: node, at: run.logical), wanted: wanted,
           window: streamWindow(node, run.logical, wanted), reserved: true, stream: node.number,
@@ -30,6 +37,7 @@ extension FileSystem {
         let range = run.logical..<run.logical + home.count
         try map.replace(range, address: home.start, state: .written)
         cache.rename(run.address, count: home.count, to: home.start)
+        if journaled { journalData(home.start, count: home.count, of: node, operation) }
         node.inode.blocks512 += home.count * sectorsPerBlock
         coverOnDisk(node, range)
         if map.delayedBlockCount == 0 { node.diskSize = node.inode.size }
@@ -151,7 +159,13 @@ extension FileSystem {
   /// Writes the dirty data of every file.
   func writeBackAll() throws(FileSystemError) {
     for owner in cache.dirtyOwners {
-      guard let node = nodes.existing(owner) else { continue }
+      guard let node = nodes.existing(owner) else {
+        // What must go through the journal is not left to `flush`.
+        guard journal.hasLog, let node = try? acquire(owner) else { continue }
+        defer { release(node) }
+        try writeBack(node)
+        continue
+      }
       nodes.retain(node)
       defer { release(node) }
       try writeBack(node)

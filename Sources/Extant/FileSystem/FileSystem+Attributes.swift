@@ -129,6 +129,9 @@ extension FileSystem {
         guard old.contains(.extents) == flags.contains(.extents) || node.map == nil else {
           throw .refused(.notSupportedOnSocket)
         }
+        if old.contains(.journalData) != flags.contains(.journalData) {
+          try settleJournaledData(of: node)
+        }
         try perform { (operation) throws(FileSystemError) in
           try node.withState { () throws(FileSystemError) in
             node.inode.flags = InodeFlags(

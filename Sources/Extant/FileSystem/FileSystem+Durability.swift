@@ -23,10 +23,6 @@ extension FileSystem.Options {
       throw .unsupported(
         Unsupported("data=\(dataMode.rawValue)", "the filesystem has no journal"))
     }
-    if dataMode(for: superblock) == .journal {
-      throw .unsupported(
-        Unsupported("data=journal", "mount with data=ordered, or tune2fs -o ^journal_data"))
-    }
   }
 
   /// What the option says, else the superblock (tune2fs -o), else `ordered`.

@@ -79,6 +79,8 @@ public final class FileSystem: @unchecked Sendable {
   /// The superblock with what changes: counts, state, label, times.
   let current: Guarded<Superblock>
   let orphans = Guarded(OrphanList())
+  /// data=journal for every file.
+  let journalsAllData: Bool
   /// Errors are recorded that no superblock on the device tells of yet.
   let errorsToWrite = Guarded(false)
   /// Around writes of the superblock past the journal.
@@ -125,6 +127,7 @@ public final class FileSystem: @unchecked Sendable {
     recoveryNotes = recovered.notes
     self.options = options
     self.superblock = superblock
+    journalsAllData = options.dataMode(for: superblock) == .journal
     blockSize = superblock.blockSize
     blockSize64 = UInt64(superblock.blockSize)
     sectorsPerBlock = UInt64(superblock.blockSize / 512)
