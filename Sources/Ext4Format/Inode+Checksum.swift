@@ -48,6 +48,19 @@ extension Inode {
     }
   }
 
+  /// Throws `corrupt` unless `bytes`, as long as an inode, hold inode `number` as it was written:
+  /// some inode, with the right checksum where there are checksums. Cheaper than decoding it.
+  public static func verifyInUse(
+    _ bytes: RawSpan, number: InodeNumber, superblock: Superblock
+  ) throws(FileSystemError) {
+    guard !isUnused(bytes) else {
+      throw .corrupt(Corruption("inode", inode: number, "it is in use, but its place is empty"))
+    }
+    let room = superblock.inodeSize - baseSize
+    let extraSize = room > 0 ? min(bytes.le16(Field.extraSize), UInt16(room)) : 0
+    try verifyChecksum(bytes, extraSize: extraSize, number: number, superblock: superblock)
+  }
+
   static func setChecksum(
     _ bytes: inout MutableRawSpan, extraSize: UInt16, number: InodeNumber, superblock: Superblock
   ) {

@@ -32,7 +32,8 @@ final class Workbench: Sendable {
     blocks = BlockAllocator(
       superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit)
     inodes = InodeAllocator(
-      superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit)
+      superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit,
+      checksTables: false)
   }
 
   /// Encodes, writes and forgets: the next look at a bitmap reads and verifies it again.

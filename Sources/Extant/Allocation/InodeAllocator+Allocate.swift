@@ -58,7 +58,11 @@ extension InodeAllocator.State {
     let last = index / perBlock
     let isFresh = last >= firstFresh
     let old: BlockBuffer? =
-      isFresh ? nil : try reader.read(block) { (_) throws(FileSystemError) in }
+      isFresh
+      ? nil
+      : try reader.read(block) { (bytes) throws(FileSystemError) in
+        try checkInodes(of: group, inBlock: last, bytes)
+      }
     if let old, old.byteCount < superblock.blockSize {
       throw .corrupt(Corruption("inode table", inode: inode, block: block, "it is cut off"))
     }
@@ -84,6 +88,29 @@ extension InodeAllocator.State {
       if countsUnused { descriptor.unusedInodes = unused }
     }
     return inode
+  }
+
+  /// Throws `corrupt` where a table block from the device does not hold an inode that the bitmap
+  /// says it does: it is another block, and writing a new inode into it would lose the others.
+  private func checkInodes(
+    of group: Int, inBlock block: UInt32, _ bytes: RawSpan
+  ) throws(FileSystemError) {
+    guard checksTables, let used = groups[group].used else { return }
+    let first = Int(block * superblock.inodesPerBlock)
+    let base = superblock.firstInode(in: GroupIndex(UInt32(truncatingIfNeeded: group))).rawValue
+    for place in 0..<Int(superblock.inodesPerBlock) {
+      let bit = first + place
+      let start = place * superblock.inodeSize
+      guard bit < used.count, used[bit], start + superblock.inodeSize <= bytes.byteCount else {
+        continue
+      }
+      let number = InodeNumber(base + UInt32(truncatingIfNeeded: bit))
+      // Reserved ones may be empty.
+      guard number.rawValue >= superblock.firstInode else { continue }
+      try Inode.verifyInUse(
+        bytes.extracting(start..<start + superblock.inodeSize), number: number,
+        superblock: superblock)
+    }
   }
 
   mutating func free(

@@ -35,6 +35,7 @@ final class InodeAllocator: Sendable {
     let table: GroupTable
     let reader: any MetadataReader
     var groups: [InodeGroup]
+    let checksTables: Bool
     var dirtyGroups: Set<Int> = []
     var recentlyFreed: [UInt64: [InodeNumber]] = [:]
     var clock: UInt64 = 0
@@ -46,18 +47,20 @@ final class InodeAllocator: Sendable {
     var rotor = 0
   }
 
-  /// - Parameter loadedGroupLimit: how many groups' bits are kept in memory while nothing needs
-  ///   them.
+  /// - Parameters:
+  ///   - loadedGroupLimit: how many groups' bits are kept in memory while nothing needs them.
+  ///   - checksTables: whether a table block that gets a new inode must hold those that are in use
+  ///     there; false only where nobody fills the allocated inodes.
   init(
     superblock: Superblock, groups: GroupTable, reader: any MetadataReader,
-    loadedGroupLimit: Int = 1024
+    loadedGroupLimit: Int = 1024, checksTables: Bool = true
   ) {
     self.superblock = superblock
     self.groups = groups
     state = Guarded(
       State(
         superblock: superblock, table: groups, reader: reader,
-        groups: Array(repeating: InodeGroup(), count: groups.count),
+        groups: Array(repeating: InodeGroup(), count: groups.count), checksTables: checksTables,
         loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
   }
 

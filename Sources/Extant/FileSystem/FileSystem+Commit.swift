@@ -51,7 +51,7 @@ extension FileSystem {
       record.size =
         node.kind == .regular && !isPlanted(.sizeBeforeData) ? node.diskSize : node.inode.size
       if node.kind == .regular, record.size >= 1 << 31 { noteLargeFile() }
-      let (buffer, address, range) = try inodeSlot(node.number)
+      let (buffer, address, range) = try inodeSlotToChange(node.number)
       operation.modify(address, buffer)
       var bytes = buffer.mutableBytes
       var slot = bytes._mutatingExtracting(range)

@@ -14,7 +14,7 @@ extension FileSystem {
     try withNode(parent) { (parent) throws(FileSystemError) -> Attributes in
       try parent.lock.withSharedLock { () throws(FileSystemError) -> Attributes in
         let match = try find(name, in: parent)
-        let node = try acquire(match.inode)
+        let node = try acquire(namedBy: match)
         defer { if !retaining { release(node) } }
         return attributes(of: node)
       }

@@ -104,11 +104,11 @@ extension FileSystem {
     // Two names of one file: nothing to do, says POSIX.
     if let newMatch, newMatch.inode == match.inode { return }
 
-    let node = try acquire(match.inode)
+    let node = try acquire(namedBy: match)
     rename.held.append(node)
     var target: Node?
     if let newMatch {
-      let node = try acquire(newMatch.inode)
+      let node = try acquire(namedBy: newMatch)
       rename.held.append(node)
       target = node
     }

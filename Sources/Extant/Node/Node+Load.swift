@@ -11,6 +11,19 @@ extension FileSystem {
     }
   }
 
+  /// The node that an entry of a directory names, referenced. The directory's lock is held, so that
+  /// the inode cannot be deleted meanwhile.
+  func acquire(namedBy entry: DirectoryMatch) throws(FileSystemError) -> Node {
+    try watch { () throws(FileSystemError) -> Node in
+      do throws(FileSystemError) {
+        return try acquire(entry.inode)
+      } catch .refused(.noSuchFileOrDirectory) {
+        throw .corrupt(
+          Corruption("directory entry", inode: entry.inode, "it names an inode not in use"))
+      }
+    }
+  }
+
   /// Gives references back; the last one of an unlinked inode deletes it.
   func release(_ node: Node, count: UInt64 = 1) {
     if nodes.release(node, count: count), node.isUnlinked { deleteUnreferenced(node) }
@@ -55,6 +68,21 @@ extension FileSystem {
     // Each inode in the block is verified on its own.
     let buffer = try read(place.block) { _ in }
     return (buffer, place.block, range)
+  }
+
+  /// As `inodeSlot`, for whoever will change the slot and so write the whole block: what comes from
+  /// the device must hold the inode, or it is another block, and the other inodes in it would be
+  /// lost. A new inode's block does not come from there before its first commit.
+  func inodeSlotToChange(
+    _ number: InodeNumber
+  ) throws(FileSystemError) -> (buffer: BlockBuffer, address: BlockAddress, range: Range<Int>) {
+    let place = try inodes.location(of: number)
+    let range = place.offset..<place.offset + superblock.inodeSize
+    _ = try read(place.block) { (bytes) throws(FileSystemError) in
+      guard place.offset >= 0, range.upperBound <= bytes.byteCount else { return }
+      try Inode.verifyInUse(bytes.extracting(range), number: number, superblock: superblock)
+    }
+    return try inodeSlot(number)
   }
 
   func makeNode(_ number: InodeNumber, _ inode: Inode) throws(FileSystemError) -> Node {

@@ -51,7 +51,7 @@ final class NodeXattrs: XattrStorage {
   ) throws(FileSystemError) {
     let operation = try operation(handle)
     guard let region = regionInSlot else { return }
-    let (buffer, address, slot) = try fileSystem.inodeSlot(node.number)
+    let (buffer, address, slot) = try fileSystem.inodeSlotToChange(node.number)
     operation.modify(address, buffer)
     var target = buffer.mutableBytes
     target.copy(bytes, at: slot.lowerBound + region.lowerBound)
