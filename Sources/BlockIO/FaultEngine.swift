@@ -39,10 +39,12 @@ final class FaultEngine: Sendable {
   let rules: [FaultRule]
   /// Those that need no event.
   private let always: [Int]
+  private let hasEvents: Bool
   private let state: Guarded<State>
 
   init(_ rules: FaultRules) {
     self.rules = rules.rules
+    hasEvents = rules.rules.contains { $0.event != nil }
     always = rules.rules.indices.filter {
       rules.rules[$0].event == nil && rules.rules[$0].injection != nil
     }
@@ -55,7 +57,7 @@ final class FaultEngine: Sendable {
 
   func note(_ event: DeviceEvent) {
     // The requests themselves are these events.
-    guard event != .flush, event != .discard else { return }
+    guard event != .flush, event != .discard, hasEvents else { return }
     let thread = ThreadIdentity.current
     state.withLock { state in
       let activated = happen(event, &state)

@@ -31,9 +31,11 @@ public final class FaultyDevice: BlockDevice {
     memory =
       isStale || keepsUnflushed
       ? FaultMemory(base, keepsHistory: isStale, keepsUnflushed: keepsUnflushed) : nil
-    listensToEvents = rules.rules.contains { rule in
-      rule.event.map { $0 != .flush && $0 != .discard } ?? false
-    }
+    listensToEvents =
+      base.listensToEvents
+      || rules.rules.contains { rule in
+        rule.event.map { $0 != .flush && $0 != .discard } ?? false
+      }
   }
 
   public var name: String { base.name }
@@ -52,7 +54,7 @@ public final class FaultyDevice: BlockDevice {
   // MARK: Requests
 
   public func note(_ event: DeviceEvent) {
-    if listensToEvents { engine.note(event) }
+    engine.note(event)
     base.note(event)
   }
 

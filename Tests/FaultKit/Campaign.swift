@@ -139,21 +139,14 @@ private final class Judge: Sendable {
       try file.close()
     }
     defer { try? System.unlink(path) }
-    // What is left in the journal, another's recovery brings home.
-    if try needsRecovery(device) {
-      let result = try Program.run(["e2fsck", "-y", "-E", "journal_only", path])
-      guard result.status <= 1 else {
-        return "journal_only gave \(result.status): \(result.output)"
-      }
-    }
-    return try Image(path: path).complaint()
-  }
-
-  /// The feature bit RECOVER.
-  private func needsRecovery(_ device: OverlayDevice) throws -> Bool {
-    let field = BlockBuffer(byteCount: 1)
-    var bytes = field.mutableBytes
-    try device.read(into: &bytes, at: 1024 + 0x60)
-    return unsafe field.bytes.unsafeLoad(as: UInt8.self) & 0x4 != 0
+    // On a filesystem that is marked as having errors, as after an I/O error, it takes what is left
+    // in the orphan list for damage, where it else deletes orphans.
+    try Program.succeed(["debugfs", "-w", "-R", "ssv state 1", path])
+    // It brings home what is left in a journal and deletes orphans; before it mends anything, it
+    // asks.
+    let result = try Program.run(["e2fsck", "-fy", path])
+    let isSound =
+      result.status == 0 || result.status == 1 && !result.output.contains("? yes")
+    return isSound ? nil : "e2fsck -fy gave \(result.status):\n\(result.output)"
   }
 }

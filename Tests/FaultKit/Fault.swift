@@ -65,6 +65,15 @@ public enum Fault: String, Sendable, CaseIterable {
     }
   }
 
+  /// Whether somebody must hear of it: all but what is tried again, or read ahead.
+  func mustBeTold(isPermanent: Bool) -> Bool {
+    switch self {
+    case .flushError: true
+    case .writeError, .noSpace, .tornAndTold: isPermanent
+    default: false
+    }
+  }
+
   /// Whether a sync that succeeded may have been a lie of the device.
   var breaksSync: Bool {
     switch self {

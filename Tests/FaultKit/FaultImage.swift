@@ -114,7 +114,7 @@ public struct FaultImage: Sendable {
     }
     let file = try fs.open("/pieces", .readWrite, create: 0o644)
     defer { file.close() }
-    for index in 0..<200 { _ = try file.write([7], at: UInt64(index) * 2048) }
+    for index in 0..<400 { _ = try file.write([7], at: UInt64(index) * 2048) }
   }
 
   private static func fill(_ fs: FileSystem) throws(FileSystemError) {

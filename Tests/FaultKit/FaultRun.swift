@@ -41,7 +41,7 @@ public struct FaultRunner: Sendable {
     let device = FaultyDevice(base: overlay, rules: FaultRules())
     let session = try Session(device)
     workload.body(session)
-    try session.fs.close()
+    session.close()
     var problems = session.errors.map { "\($0)" }
     var counts: [FaultRequestKind: Int] = [:]
     for kind in FaultRequestKind.allCases { counts[kind] = device.requestCount(of: kind) }
@@ -50,6 +50,16 @@ public struct FaultRunner: Sendable {
     try after.close()
     if let complaint = try judge(overlay.copy()) { problems.append(complaint) }
     return (counts, problems)
+  }
+
+  /// Does the workload on a device of the caller's, above a copy of the image.
+  public func perform(
+    _ workload: Workload, on wrap: (OverlayDevice) -> any BlockDevice
+  ) throws(FileSystemError) {
+    let session = try Session(wrap(image.device.copy()))
+    workload.body(session)
+    session.close()
+    for error in session.errors { throw error }
   }
 
   /// `asksJudge`: whether e2fsck is asked, which takes longer than all the rest.
@@ -62,7 +72,7 @@ public struct FaultRunner: Sendable {
     do throws(FileSystemError) {
       let session = try Session(device)
       run.workload.body(session)
-      do throws(FileSystemError) { try session.fs.close() } catch { session.note(error) }
+      session.close()
       errors = session.errors
       confirmed = session.confirmed
     } catch {
@@ -70,6 +80,9 @@ public struct FaultRunner: Sendable {
     }
     if device.hits[0] == 0 { result.outcome = .notReached }
     if !errors.isEmpty { result.outcome = .told }
+    if run.fault.mustBeTold(isPermanent: run.isPermanent), device.hits[0] > 0, errors.isEmpty {
+      result.violations.append("nobody was told")
+    }
     let promise = run.fault.promise(isPermanent: run.isPermanent)
     if promise == .harmless, let error = errors.first { result.violations.append("told: \(error)") }
     try look(
@@ -103,7 +116,7 @@ public struct FaultRunner: Sendable {
         session.sync()
         checkBystanders(fs, run, &result)
       }
-      do throws(FileSystemError) { try fs.close() } catch { session.note(error) }
+      session.close()
       found += session.errors
     } catch {
       found.append(error)

@@ -9,6 +9,7 @@ public final class Session {
   public let fs: FileSystem
   /// Faults that steps met, and read-only refusals, which follow from them.
   public private(set) var errors: [FileSystemError] = []
+  private var isShutDown = false
   /// Contents that a sync confirmed, by path, of files that are not touched again.
   public private(set) var confirmed: [(path: String, bytes: [UInt8])] = []
 
@@ -31,8 +32,20 @@ public final class Session {
     do throws(FileSystemError) { try body(fs) } catch { note(error) }
   }
 
+  /// EROFS follows from a fault, unless the workload has asked for it.
   func note(_ error: FileSystemError) {
-    if error.isFault || error == .refused(.readOnlyFileSystem) { errors.append(error) }
+    if error.isFault || error == .refused(.readOnlyFileSystem) && !isShutDown {
+      errors.append(error)
+    }
+  }
+
+  public func shutDown() {
+    step { (fs) throws(FileSystemError) in try fs.shutDown(.noFlush) }
+    isShutDown = true
+  }
+
+  func close() {
+    do throws(FileSystemError) { try fs.close() } catch { note(error) }
   }
 
   /// A step with the file at `path`, made if need be.

@@ -119,7 +119,7 @@ extension Workload {
     Workload("shut down in mid-work") { session in
       session.keep("/a", 3000)
       session.write("/b", 3000)
-      session.step { (fs) throws(FileSystemError) in try fs.shutDown(.noFlush) }
+      session.shutDown()
       session.write("/c", 3000)
     },
     Workload("some of everything without a journal", on: .bare1K) { session in

@@ -40,6 +40,7 @@ extension FileSystem {
       relocateShifted: shift?.relocates ?? false,
       allocate: { (count) throws(FileSystemError) -> [BlockAddress] in
         gained = count
+        if count > 0 { device.note(.extentSplit) }
         var taken = pool.take(count)
         if taken.count < count {
           let goal = homeGoal(of: node)

@@ -1,0 +1,54 @@
+import BlockIO
+import ExtantBase
+import FaultKit
+import Testing
+import Threading
+
+@Suite struct EventTests {
+  /// But those that are requests themselves, and the orphan file's: our images have none.
+  @Test func everyEventThatARuleCanNameHappens() throws {
+    let heard = Guarded<Set<DeviceEvent>>([.flush, .discard, .orphanFileWrite])
+    var images: [FaultImage.Recipe: FaultImage] = [:]
+    for workload in Workload.all {
+      let image = try images[workload.recipe] ?? FaultImage(workload.recipe)
+      images[workload.recipe] = image
+      let runner = FaultRunner(image) { _ in nil }
+      try runner.perform(workload) { Listener($0, heard) }
+      if heard.withLock({ $0 }) == Set(DeviceEvent.allCases) { break }
+    }
+    let missing = Set(DeviceEvent.allCases).subtracting(heard.withLock { $0 })
+    #expect(missing.map(\.rawValue).sorted() == [])
+  }
+
+  @Test func aDeviceThatDoesNotListenIsNotTold() {
+    #expect(!MemoryDevice(byteCount: 512).listensToEvents)
+    let faulty = FaultyDevice(base: MemoryDevice(byteCount: 512), rules: FaultRules())
+    #expect(!faulty.listensToEvents)
+  }
+}
+
+/// Passes everything on, and keeps what it is told.
+private final class Listener: BlockDevice {
+  private let base: any BlockDevice
+  private let heard: Guarded<Set<DeviceEvent>>
+
+  init(_ base: any BlockDevice, _ heard: Guarded<Set<DeviceEvent>>) {
+    self.base = base
+    self.heard = heard
+  }
+
+  var name: String { base.name }
+  var byteCount: UInt64 { base.byteCount }
+  var isReadOnly: Bool { base.isReadOnly }
+  var listensToEvents: Bool { true }
+  func note(_ event: DeviceEvent) { heard.withLock { _ = $0.insert(event) } }
+  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
+    try base.read(into: &bytes, at: offset)
+  }
+  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    try base.write(bytes, at: offset)
+  }
+  func flush() throws(FileSystemError) { try base.flush() }
+  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
+  func close() throws(FileSystemError) { try base.close() }
+}

@@ -1,0 +1,34 @@
+import FaultKit
+import TestSupport
+import Testing
+
+/// Requests of small workloads fail or lie: nothing traps or hangs, errors are told, metadata stays
+/// consistent. What exactly is promised of which fault: `Fault.promise`. Here a part of it; all of
+/// it with EXTANT_LONG=1, or much faster by `make faults`.
+@Suite struct WorkloadFaultTests {
+  /// A table block read from the wrong place, all zeros perhaps, took a new inode; the block was
+  /// written, and the inodes that belonged there were lost without a word.
+  @Test(arguments: ["mkdir and rmdir", "mode, owner and times", "attributes in the inode"])
+  func noInodeIsLostToAReadAtTheWrongPlace(_ name: String) throws {
+    let workloads = Workload.all.filter { $0.name == name }
+    let report = try Campaign().run(workloads, judgedShare: 1 << 30) {
+      $0.fault == .misdirectedRead
+    }
+    #expect(report.runCount > 10)
+    #expect(report.violations == [])
+  }
+
+  @Test(.enabled(if: Environment.hasTools))
+  func everyPromiseHoldsAfterEveryFault() throws {
+    let isLong = Environment.value("EXTANT_LONG") == "1"
+    let seed = isLong ? 0 : Seed.take()
+    let report = try Campaign().run(Workload.all, judgedShare: isLong ? 8 : 3) { one in
+      isLong || (Campaign.number(of: one) ^ seed) % 97 == 0
+    }
+    for line in report.lines { print(line) }
+    #expect(report.hung == nil)
+    #expect(report.violations == [])
+    #expect(report.workloadCount >= 50)
+    #expect(report.runCount >= 100)
+  }
+}
