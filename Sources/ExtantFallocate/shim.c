@@ -1,5 +1,5 @@
-// libextant-fallocate.so: preloaded, it makes fallocate(2) with every mode and FS_IOC_FIEMAP work on
-// files of Extant's mounts in programs that know nothing of us.
+// libextant-fallocate.so: preloaded, it makes fallocate(2) with every mode, FS_IOC_FIEMAP and
+// syncfs(2) work on files of Extant's mounts in programs that know nothing of us.
 //
 // Each call is first made as it is. Only when the kernel answers EOPNOTSUPP, and the file lies on a
 // FUSE mount, is it repeated as our own ioctl; so other filesystems pay nothing, and their errors
@@ -150,4 +150,16 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
   if (result == 0) errno = saved;
   else if (errno == EOPNOTSUPP) errno = plain_error;
   return result;
+}
+
+// syncfs(2): the kernel sends no daemon a word of it, and says success. So where it succeeded on a
+// FUSE mount, the daemon is asked to do it; what it cannot make durable is the error.
+EXPORT int syncfs(int fd) {
+  if (syscall(SYS_syncfs, fd) != 0) return -1;
+  if (!is_fuse(fd)) return 0;
+  int saved = errno;
+  if (plain_ioctl(fd, EXTANT_IOC_SYNC, NULL) == 0) return 0;
+  if (!means_not_ours(errno)) return -1;
+  errno = saved;
+  return 0;
 }

@@ -139,6 +139,19 @@ struct DurabilityTests {
     }
   }
 
+  /// The kernel passes syncfs(2) to no daemon; the preloaded library does.
+  @Test(.enabled(if: TestMount.canPreload("sync")))
+  func syncOfTheFileSystemWithThePreloadedLibraryKeepsEverything() throws {
+    let mount = try TestMount(options: Self.options)
+    for index in 0..<5 { try System.write(letters(5000, "s"), to: mount("f\(index)")) }
+    let result = try mount.preloaded(["sync", "-f", mount("f2")])
+    #expect(result.status == 0, "\(result.output)")
+    let copy = try survivor(of: mount)
+    for index in 0..<5 {
+      #expect(try text(copy, "/f\(index)").contains(String(repeating: "s", count: 5000)))
+    }
+  }
+
   @Test func whatWasSyncedSurvivesADaemonThatIsKilled() throws {
     let mount = try TestMount(options: Self.options)
     let file = try OpenFile(mount("file"), [.write, .create])

@@ -40,6 +40,30 @@ import Testing
     try image.use { fs in try fs.create("/file").close() }
   }
 
+  @Test func withoutRecoveryTheImageIsReadAsItLies() throws {
+    let directory = try TemporaryDirectory()
+    let image = try EngineImage(size: "16M")
+    let fs = try image.open()
+    try fs.create("/file").writeAll(pattern(5000), at: 0)
+    try fs.sync()
+    let copy = Image(path: directory("copy"))
+    let bytes = try System.contents(image.image.path)
+    try System.write(bytes, to: copy.path)
+    try fs.close()
+
+    var options = FileSystem.Options()
+    options.skipsRecovery = true
+    let raw = try FileSystem.open(copy.path, options)
+    #expect(raw.readOnlyReason?.contains("without recovery") == true)
+    #expect(throws: FileSystemError.refused(.noSuchFileOrDirectory)) { try raw.resolve("/file") }
+    #expect(throws: FileSystemError.refused(.readOnlyFileSystem)) { try raw.create("/other") }
+    try raw.close()
+    #expect(try System.contents(copy.path) == bytes)
+    let recovered = try FileSystem.open(copy.path, .readOnly)
+    #expect(try recovered.open("/file", .read).contents() == pattern(5000))
+    try recovered.close()
+  }
+
   /// Everything written comes back, through commits, checkpoints, cuts and frees.
   @Test(arguments: [1024, 4096], [nil, "size=1"] as [String?])
   func contentsThatGoThroughTheJournalComeBack(_ blockSize: Int, _ journal: String?) throws {
