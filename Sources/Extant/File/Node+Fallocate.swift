@@ -150,13 +150,22 @@ extension FileSystem {
   }
 
   /// Zeros the parts of blocks that `range` covers in part.
+  ///
+  /// As ordered data: no commit has the rest of the operation and not these zeros.
   private func clearPartialBlocks(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
     let whole = wholeBlocks(in: range)
-    guard !whole.isEmpty else { return try clear(node, range) }
     let first = whole.lowerBound.rawValue * blockSize64
     let last = whole.upperBound.rawValue * blockSize64
-    if range.lowerBound < first { try clear(node, range.lowerBound..<first) }
-    if last < range.upperBound { try clear(node, last..<range.upperBound) }
+    if whole.isEmpty {
+      try clear(node, range)
+    } else {
+      if range.lowerBound < first { try clear(node, range.lowerBound..<first) }
+      if last < range.upperBound { try clear(node, last..<range.upperBound) }
+      if range == first..<last { return }
+    }
+    try perform(credits: 0) { (operation) throws(FileSystemError) in
+      operation.handle.order(node.number)
+    }
   }
 
   // MARK: Zero

@@ -14,9 +14,8 @@ extension FileSystem {
     guard size <= maximumFileSize else { throw .refused(.fileTooLarge) }
     let old = node.size
     if size > old { try clearTail(of: node) }
-    if size < old, size % blockSize64 != 0 {
-      try clear(node, size..<(size / blockSize64 + 1) * blockSize64)
-    }
+    let cutsBlock = size < old && size % blockSize64 != 0
+    if cutsBlock { try clear(node, size..<(size / blockSize64 + 1) * blockSize64) }
     let firstGone = LogicalBlock((size + blockSize64 - 1) / blockSize64)
     var rest = firstGone..<max(firstGone, size <= old ? LogicalBlock.limit : firstGone)
     var isFirst = true
@@ -36,6 +35,9 @@ extension FileSystem {
             node.inode.size = size
             node.diskSize = size
             touchContents(node)
+            // The zeros behind the new end are there when the size is: whoever lets the file grow
+            // again must not see what was cut off.
+            if cutsBlock { operation.handle.order(node.number) }
           }
           setUnfinished(node, start > firstGone, operation)
           operation.changed(node)
