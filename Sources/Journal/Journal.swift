@@ -257,7 +257,9 @@ public final class Journal: @unchecked Sendable {
     guard let client else { return }
     // Most of the data goes while operations run on, so that little is left to write frozen. What
     // fails is tried again there.
-    _ = try? client.writeData(of: lock.withLock { running.orderedInodes })
+    if !isPlanted(.dataAfterCommit) {
+      _ = try? client.writeData(of: lock.withLock { running.orderedInodes })
+    }
     let frozen = try takeRunning(client)
     try homes.write(frozen.unlogged)
     if let log {
