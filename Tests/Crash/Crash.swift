@@ -46,6 +46,12 @@ struct Crash: ParsableCommand {
   @Option(help: "Switch on a planted bug, by its name; debug builds only.")
   var bug: String?
 
+  @Flag(help: "Only say what the sequence of --ops asks of the device.")
+  var trace = false
+
+  @Flag(help: "Tear the superblock between its two sectors, too.")
+  var tornSuperblock = false
+
   @Flag(help: "On an image without a journal: there must be violations.")
   var noJournal = false
 
@@ -63,6 +69,10 @@ struct Crash: ParsableCommand {
     let base = try Campaign.makeBase(hasJournal: !noJournal)
     let list = try chosen(base, seed)
     try plant()
+    if trace {
+      for sequence in list { Campaign.trace(sequence, on: base).forEach { print($0) } }
+      return
+    }
     var options = Campaign.Options()
     options.seed = seed
     options.workers = workers
@@ -72,6 +82,7 @@ struct Crash: ParsableCommand {
     options.fsckShare = fsck
     options.seconds = minutes.map { $0 * 60 }
     options.states = states
+    options.tearsSuperblock = tornSuperblock
     options.keepsImages = dump != nil
     print("seed \(Seed.text(seed)), \(list.count) sequences")
     let campaign = Campaign(base, list, options)

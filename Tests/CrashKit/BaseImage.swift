@@ -10,6 +10,8 @@ public final class BaseImage: @unchecked Sendable {
   let bytes: [UInt8]
   /// Which bytes are the journal's log, behind its superblock: sectors.
   let logSectors: [Range<Int>]
+  private let logBlocks: Set<Int>
+  let journalUUID: [UInt8]
   /// Never changed once it is here.
   private let settled: Model
 
@@ -74,6 +76,15 @@ public final class BaseImage: @unchecked Sendable {
     settled = model
     let sectors = Model.blockSize / CrashImage.sectorSize
     logSectors = contents.journalBlocks.dropFirst().map { $0 * sectors..<($0 + 1) * sectors }
+    logBlocks = Set(contents.journalBlocks.dropFirst())
+    // s_uuid of the journal's superblock.
+    let journal = (contents.journalBlocks.first ?? 0) * Model.blockSize
+    journalUUID = Array(bytes[journal + 0x30..<journal + 0x40])
+  }
+
+  /// Whether a sector is in the journal's log.
+  func isLog(_ sector: Int) -> Bool {
+    logBlocks.contains(sector * CrashImage.sectorSize / Model.blockSize)
   }
 
   struct BrokenImage: Error { var problem: String }

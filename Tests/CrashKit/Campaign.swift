@@ -14,6 +14,8 @@ public final class Campaign: @unchecked Sendable {
     /// Subsets drawn past that, and torn states.
     public var samples = 256
     public var torn = 16
+    /// Whether the superblock may be torn between its two sectors.
+    public var tearsSuperblock = false
     /// States in 10,000 that e2fsck sees as well.
     public var fsckShare = 4
     /// Stop after so many seconds, so many different states, so many violations.
@@ -104,7 +106,10 @@ public final class Campaign: @unchecked Sendable {
   private func work() {
     var settings = Explorer.Options()
     settings.plan = InFlight.Plan(
-      complete: options.complete, samples: options.samples, torn: options.torn)
+      complete: options.complete, samples: options.samples, torn: options.torn,
+      tearsSuperblock: options.tearsSuperblock)
+    settings.nestedPlan.tearsSuperblock = options.tearsSuperblock
+    settings.lyingPlan.tearsSuperblock = options.tearsSuperblock
     settings.seed = options.seed
     settings.fsckShare = options.fsckShare
     settings.keepsImages = options.keepsImages
@@ -151,5 +156,37 @@ extension Campaign {
   public static func makeBase(hasJournal: Bool = true) throws -> BaseImage {
     Clock.standstill.store(BaseImage.time, ordering: .relaxed)
     return try BaseImage(hasJournal: hasJournal)
+  }
+}
+
+extension Campaign {
+  /// What a sequence asks of the device, a line for each request, for people.
+  public static func trace(_ sequence: CrashSequence, on base: BaseImage) -> [String] {
+    let image = CrashImage(copying: base.bytes)
+    let run = SequenceRun(sequence, on: image, start: CrashImage(copying: base.bytes))
+    let lines = run.requests.map { request in
+      switch request {
+      case .write(let write):
+        let first = Int(write.offset) / Model.blockSize
+        let last = (Int(write.offset) + write.bytes.count - 1) / Model.blockSize
+        return (write.isDurable ? "durable write " : "write ")
+          + (first == last ? "\(first)" : "\(first)-\(last)") + beginnings(write.bytes)
+      case .flush: return "flush"
+      case .flushFailed: return "the flush failed"
+      case .discard(let range): return "discard \(range)"
+      case .mark(let text): return "-- \(text)"
+      case .event(let event): return "   (\(event))"
+      }
+    }
+    return lines + (run.failure.map { [$0] } ?? [])
+  }
+
+  /// The first four bytes of each block.
+  private static func beginnings(_ bytes: [UInt8]) -> String {
+    stride(from: 0, to: bytes.count, by: Model.blockSize).map { start in
+      " " + bytes[start..<min(start + 4, bytes.count)].map { byte in
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+      }.joined()
+    }.joined()
   }
 }

@@ -29,6 +29,11 @@ public enum CrashOperation: Hashable, Sendable {
   case insert(String, Int, Int)
   /// Opens the file until the end of the sequence: an unlinked one becomes an orphan.
   case hold(String)
+  /// The next operation runs while the one before this one, which commits, writes the log: it is in
+  /// the transaction that runs beside the one that is being committed.
+  case overlap
+  /// At the beginning: commits so often, twice, that the log is fuller. Not explored.
+  case prelude(Int)
 }
 
 extension CrashOperation: CustomStringConvertible {
@@ -55,6 +60,8 @@ extension CrashOperation: CustomStringConvertible {
     case .collapse(let path, let offset, let count): ["collapse", path, "\(offset)", "\(count)"]
     case .insert(let path, let offset, let count): ["insert", path, "\(offset)", "\(count)"]
     case .hold(let path): ["hold", path]
+    case .overlap: ["overlap"]
+    case .prelude(let count): ["prelude", "\(count)"]
     }
   }
 
@@ -108,6 +115,8 @@ extension CrashOperation: CustomStringConvertible {
       case "collapse": range(Self.collapse)
       case "insert": range(Self.insert)
       case "hold": one(Self.hold)
+      case "overlap": .overlap
+      case "prelude": words.count == 2 ? number(1).map(Self.prelude) : nil
       default: nil
       }
     guard let operation else { return nil }

@@ -77,6 +77,16 @@ struct Driver {
       try withFile(path) { (file) throws(FileSystemError) in
         try file.insert(length: UInt64(count), at: UInt64(offset))
       }
+    case .overlap: break
+    case .prelude(let count):
+      // Leaves everything as it was, and the log fuller.
+      for _ in 0..<count {
+        let name = try FileName("prelude")
+        _ = try fileSystem.makeDirectory(name, in: .root, mode: 0o755)
+        try fileSystem.sync()
+        try fileSystem.removeDirectory(name, in: .root)
+        try fileSystem.sync()
+      }
     case .hold(let path):
       held.append(try fileSystem.open(path, .readWrite))
     }
@@ -91,9 +101,11 @@ struct Driver {
 
   static let attribute = Array("user.k".utf8)
 
-  /// A symbolic link's target of `count` bytes.
+  /// A symbolic link's target of `count` bytes. One that has a block of its own begins as a block of
+  /// the journal would, which the log must hide.
   static func target(_ count: Int) -> [UInt8] {
-    [UInt8](repeating: UInt8(ascii: "t"), count: count)
+    let head: [UInt8] = count > 60 ? [0xC0, 0x3B, 0x39, 0x98] : []
+    return head + [UInt8](repeating: UInt8(ascii: "t"), count: count - head.count)
   }
 
   private func place(

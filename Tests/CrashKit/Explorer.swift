@@ -144,7 +144,7 @@ final class Explorer {
     runner.become(original)
     let run = SequenceRun(sequence, on: runner, start: image)
     operations = run.operations
-    if let failure = run.failure {
+    if let failure = run.failure ?? LogCheck(base: base).complaint(about: run.requests) {
       violations.append(
         Violation(
           sequence: sequence.description, place: "without a crash", text: failure,
@@ -156,8 +156,11 @@ final class Explorer {
     guard violations.count == before || !options.stopsAtViolation else { return }
     for (index, request) in run.requests.enumerated() where request == .flush {
       guard random.chance(options.lyingShare) else { continue }
-      // Walking moved the base on: from the beginning again.
+      // Walking moved the base on: from the beginning again. Nothing stale lies in the log: of a
+      // block that ends with a CRC of its own, as a superblock or a directory's block, the tag's
+      // CRC is the same whatever is in it, so that no recovery tells an old copy from the new one.
       image.become(runner)
+      poisonLog(image)
       walk(run.requests, image, Moment(), options.lyingPlan, until: before, lyingFlush: index)
     }
   }
@@ -210,14 +213,22 @@ final class Explorer {
     if lyingFlush == nil { explore(inFlight, image, &moment, plan, isLying: false) }
   }
 
+  private func poisonLog(_ image: CrashImage) {
+    let poison = [UInt8](repeating: CrashBytes.poison, count: Model.blockSize)
+    for sectors in base.logSectors {
+      put(
+        RecordedWrite(
+          offset: UInt64(sectors.lowerBound * CrashImage.sectorSize), bytes: poison,
+          isDurable: true), image)
+    }
+  }
+
   /// Whether all of it goes to the journal's log: blocks there have checksums, so that a commit
   /// record without them is told from one with them. Elsewhere a flush that lies breaks any
   /// filesystem.
   private func isLog(_ inFlight: InFlight) -> Bool {
     !inFlight.units.isEmpty
-      && inFlight.units.allSatisfy { unit in
-        base.logSectors.contains { $0.contains(unit.sectors[0].number) }
-      }
+      && inFlight.units.allSatisfy { base.isLog($0.sectors[0].number) }
   }
 
   private func put(_ write: RecordedWrite, _ image: CrashImage) {

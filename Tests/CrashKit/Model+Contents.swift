@@ -43,7 +43,7 @@ extension Model.Node {
   mutating func allocate(_ range: Range<Int>, keepSize: Bool) {
     cover(range.upperBound)
     for block in touched(range) {
-      if case .hole = blocks[block] { blocks[block] = .unwritten }
+      if case .hole = blocks[block] { blocks[block] = .unwritten(nil) }
     }
     if !keepSize, range.upperBound > size {
       size = range.upperBound
@@ -64,7 +64,13 @@ extension Model.Node {
   mutating func zero(_ range: Range<Int>, _ operation: Int) {
     cover(range.upperBound)
     clearEdges(of: range, operation)
-    for block in whole(range) { blocks[block] = .unwritten }
+    for block in whole(range) {
+      switch blocks[block] {
+      case .cell(let cell): blocks[block] = .unwritten(cell)
+      case .hole: blocks[block] = .unwritten(nil)
+      case .unwritten: break
+      }
+    }
     allocate(range, keepSize: false)
   }
 
@@ -105,7 +111,8 @@ extension Model.Node {
     switch blocks[block] {
     case .cell(let cell): cell.overwrite(operation, contents, isOrdered: isOrdered)
     case .hole: blocks[block] = .cell(Cell(overUnwritten: false, operation, contents))
-    case .unwritten: blocks[block] = .cell(Cell(overUnwritten: true, operation, contents))
+    case .unwritten(let beneath):
+      blocks[block] = .cell(Cell(overUnwritten: true, beneath: beneath, operation, contents))
     }
   }
 

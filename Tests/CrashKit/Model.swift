@@ -8,7 +8,9 @@
 ///   insert move it to another place of the file; punching drops it. So a value that an overwrite
 ///   brought to the medium before the crash is found where the cell lies *in the state of names and
 ///   maps that the crash left*, wherever that is: data in place is not ordered against a collapse
-///   that is not committed yet, in ext4 as little as here.
+///   that is not committed yet, in ext4 as little as here. Nor is it against a zeroing, which leaves
+///   the block where it is and marks it unwritten: what is written to it then is seen in the file as
+///   it was before, if the crash leaves that.
 /// - A cell whose file nobody synced since the cell came up may be absent: its block was given out
 ///   late (delayed allocation), or its extent is still marked unwritten.
 /// - The size on the medium may lag behind while such cells exist, since it grows as their blocks
@@ -21,8 +23,8 @@ struct Model {
 
   enum Block {
     case hole
-    /// Set aside; reads as zeros.
-    case unwritten
+    /// Set aside; reads as zeros. With the cell that lay in the same place until it was zeroed.
+    case unwritten(Cell?)
     case cell(Cell)
   }
 
@@ -141,7 +143,7 @@ struct Model {
       guard isConfirmed else { return }
       floor = max(floor, index + 1)
       for key in nodes.keys { nodes[key]?.confirm() }
-    case .commit, .hold: return
+    case .commit, .hold, .prelude, .overlap: return
     }
   }
 
@@ -199,7 +201,7 @@ struct Model {
     }
   }
 
-  /// A copy whose cells are its own.
+  /// A copy of a settled model, whose cells are its own.
   func copy() -> Model {
     var copy = self
     for (key, node) in nodes {
@@ -228,10 +230,14 @@ final class Cell {
   /// A sync since the last write returned: older values are gone, and the cell is there.
   private(set) var oldest = 0
   private(set) var mustExist = false
+  /// What is in the same place on the medium while a zeroing in between is not committed.
+  private let beneath: Cell?
 
-  init(overUnwritten: Bool, _ operation: Int, _ bytes: [UInt8]) {
+  init(overUnwritten: Bool, beneath: Cell? = nil, _ operation: Int, _ bytes: [UInt8]) {
     isOverUnwritten = overUnwritten
     writes = [Write(operation: operation, bytes: bytes, isOrdered: false)]
+    self.beneath = beneath
+    beneath?.overwrite(operation, bytes, isOrdered: false)
   }
 
   private init(_ other: Cell) {
@@ -239,6 +245,7 @@ final class Cell {
     writes = other.writes
     oldest = other.oldest
     mustExist = other.mustExist
+    beneath = nil
   }
 
   func copy() -> Cell { Cell(self) }
@@ -247,6 +254,7 @@ final class Cell {
 
   func overwrite(_ operation: Int, _ bytes: [UInt8], isOrdered: Bool) {
     writes.append(Write(operation: operation, bytes: bytes, isOrdered: isOrdered))
+    beneath?.overwrite(operation, bytes, isOrdered: isOrdered)
   }
 
   func confirm() {

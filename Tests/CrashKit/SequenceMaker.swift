@@ -7,11 +7,17 @@ public struct SequenceMaker {
     case create, write, overwrite, append, mmapWrite, truncateDown, truncateUp, rename, renameOver
     case link, unlink, mkdir, rmdir, symlink, setxattr, fsync, fdatasync, sync
     case allocate, keepSize, punch, zero, collapse, insert
+
+    var commits: Bool { [.fsync, .fdatasync, .sync].contains(self) }
   }
 
   private let base: BaseImage
 
   public init(_ base: BaseImage) { self.base = base }
+
+  /// When the metadata of the first operation is committed: not before the second, by the timer in
+  /// between, by somebody's fsync of another file, or while the second is under way.
+  private enum Between: CaseIterable { case nothing, timer, otherSync, overlap }
 
   /// Every sequence of two operations: on one file and on two, on a plain file, a fragmented one and
   /// one with blocks set aside, on what the first operation made, and on one that is held open; with
@@ -22,14 +28,28 @@ public struct SequenceMaker {
     for first in Verb.allCases {
       for second in Verb.allCases {
         for (target, other) in [("/a", "/a"), ("/b", "/b"), ("/c", "/c"), ("/a", "/b")] {
-          for hasCommit in [false, true] {
-            let held = target == "/a" && other == "/a" && [.unlink, .renameOver].contains(first)
-            for holds in held ? [false, true] : [false] {
+          for between in Between.allCases {
+            let removes = [.unlink, .renameOver].contains(first)
+            for holds in removes && target == "/a" && other == "/a" ? [false, true] : [false] {
+              guard between != .overlap || !second.commits else { continue }
               var draft = Draft(base.model())
               if holds { draft.add(.hold(target)) }
               draft.add(first, target)
-              if hasCommit { draft.add(.commit) }
+              switch between {
+              case .nothing: break
+              case .timer: draft.add(.commit)
+              case .otherSync:
+                draft.add(.setxattr("/d/e", 40))
+                draft.add(.fsync("/d/e"))
+              case .overlap:
+                draft.add(.sync)
+                draft.add(.overlap)
+              }
               draft.add(second, target == other ? draft.follow(target) : other)
+              if between == .otherSync {
+                draft.add(.setxattr("/d/e", 60))
+                draft.add(.fsync("/d/e"))
+              }
               let sequence = CrashSequence(draft.operations)
               if known.insert(sequence).inserted { sequences.append(sequence) }
             }
@@ -44,12 +64,23 @@ public struct SequenceMaker {
   public func random(_ length: Int, seed: UInt64) -> CrashSequence {
     var random = SeededGenerator(seed: seed)
     var draft = Draft(base.model())
+    // A checkpoint is due when the log is half full.
+    if random.chance(40) { draft.add(.prelude(15 + random.below(35))) }
     if random.chance(20) { draft.add(.hold(random.pick(["/a", "/b", "/c"]))) }
     for _ in 0..<length {
       if random.chance(15) { draft.add(.commit) }
       let files = draft.files
       guard !files.isEmpty else { break }
-      draft.add(random.pick(Verb.allCases), random.pick(files))
+      let verb = random.pick(Verb.allCases)
+      if !verb.commits, random.chance(15) {
+        draft.add(.sync)
+        draft.add(.overlap)
+      }
+      if random.chance(50) {
+        draft.add(verb, random.pick(files))
+      } else {
+        draft.add(anywhere: random.pick(files), &random)
+      }
     }
     return CrashSequence(draft.operations)
   }
@@ -79,13 +110,42 @@ public struct SequenceMaker {
 
     mutating func add(_ operation: CrashOperation) {
       operations.append(operation)
+      guard isPossible(operation) else { return }
       // An operation that cannot be is refused by the engine, too.
       try? model.apply(operation, index: operations.count, tag: 0, isConfirmed: true)
+    }
+
+    /// Whether the engine will not refuse it for its range.
+    private func isPossible(_ operation: CrashOperation) -> Bool {
+      switch operation {
+      case .collapse(let path, let offset, let count):
+        offset + count < model.find(path).flatMap { model.nodes[$0]?.size } ?? 0
+      case .insert(let path, let offset, _):
+        offset < model.find(path).flatMap { model.nodes[$0]?.size } ?? 0
+      default: true
+      }
     }
 
     private mutating func name(_ prefix: String) -> String {
       fresh += 1
       return prefix + String(fresh)
+    }
+
+    /// Something with the contents of a file, at any place.
+    mutating func add(anywhere path: String, _ random: inout SeededGenerator) {
+      let block = Model.blockSize
+      let offset = random.below(28) * block
+      let count = (1 + random.below(12)) * block
+      let odd = random.below(block)
+      switch random.below(8) {
+      case 0, 1: add(.write(path, offset + odd, 1 + random.below(count)))
+      case 2: add(.truncate(path, offset + odd))
+      case 3: add(.allocate(path, offset + odd, count))
+      case 4: add(.punch(path, offset + odd, count))
+      case 5: add(.zero(path, offset + odd, count))
+      case 6: add(.collapse(path, offset, count))
+      default: add(.insert(path, offset, count))
+      }
     }
 
     mutating func add(_ verb: Verb, _ path: String) {

@@ -1,45 +1,150 @@
 import BlockIO
 import Extant
 import ExtantBase
+import Synchronization
 
 /// What happened on the device while a sequence ran.
 struct SequenceRun {
   /// With marks at the beginning and the return of each operation, the last of which is the close.
   var requests: [RecordedRequest]
   /// With a `sync` at the end, for the close; nil where one was refused.
-  var operations: [CrashOperation?]
+  private(set) var operations: [CrashOperation?]
   /// What the engine should not have said.
-  var failure: String?
+  private(set) var failure: String?
 
   static let begin = "begin"
   static let returned = "return"
 
   /// Runs `sequence` on `image` and leaves in `start` what was there when it began.
   init(_ sequence: CrashSequence, on image: CrashImage, start: CrashImage) {
-    let device = RecordingDevice(base: image)
-    operations = []
+    let recording = RecordingDevice(base: image)
+    let device = HookedDevice(recording)
+    let count = sequence.operations.count
+    operations = [CrashOperation?](repeating: nil, count: count)
     requests = []
     do throws(FileSystemError) {
       var driver = Driver(try FileSystem(device: device, options: BaseImage.openOptions))
       start.become(image)
-      _ = device.takeRequests()
-      for (index, operation) in sequence.operations.enumerated() {
-        device.mark(Self.begin)
-        do throws(FileSystemError) {
-          try driver.perform(operation, tag: index + Oracle.firstTag)
-          operations.append(operation)
-        } catch .refused(_) {
-          operations.append(nil)
+      _ = recording.takeRequests()
+      var index = 0
+      while index < count {
+        let operation = sequence.operations[index]
+        recording.mark(Self.begin)
+        if index + 2 < count, sequence.operations[index + 1] == .overlap {
+          let inner = sequence.operations[index + 2]
+          let overlap = Overlap(driver, inner, tag: index + 2 + Oracle.firstTag, recording)
+          device.hook(.journalDescriptorWrite) { overlap.run() }
+          operations[index] = try Self.run(&driver, operation, index)
+          device.hook(.journalDescriptorWrite, nil)
+          recording.mark(Self.returned)
+          // Nothing was written: then it runs now.
+          overlap.run()
+          operations[index + 1] = .overlap
+          operations[index + 2] = try overlap.outcome()
+          recording.mark(Self.returned)
+          recording.mark(Self.returned)
+          index += 3
+          continue
         }
-        device.mark(Self.returned)
+        operations[index] = try Self.run(&driver, operation, index)
+        if index == 0, case .prelude = operation {
+          start.become(image)
+          _ = recording.takeRequests()
+          recording.mark(Self.begin)
+        }
+        recording.mark(Self.returned)
+        index += 1
       }
-      device.mark(Self.begin)
+      recording.mark(Self.begin)
       try driver.close()
-      device.mark(Self.returned)
+      recording.mark(Self.returned)
     } catch {
-      failure = "operation \(operations.count) failed: \(error)"
+      failure = "an operation failed: \(error)"
     }
     operations.append(.sync)
-    requests = device.takeRequests()
+    requests = recording.takeRequests()
   }
+
+  /// Nil where the engine refuses.
+  private static func run(
+    _ driver: inout Driver, _ operation: CrashOperation, _ index: Int
+  ) throws(FileSystemError) -> CrashOperation? {
+    do throws(FileSystemError) {
+      try driver.perform(operation, tag: index + Oracle.firstTag)
+      return operation
+    } catch .refused(_) {
+      return nil
+    }
+  }
+}
+
+/// An operation to run once, in the midst of another.
+private final class Overlap {
+  private var driver: Driver
+  private let operation: CrashOperation
+  private let tag: Int
+  private let recording: RecordingDevice
+  private var result: Result<CrashOperation?, FileSystemError>?
+
+  init(_ driver: Driver, _ operation: CrashOperation, tag: Int, _ recording: RecordingDevice) {
+    self.driver = driver
+    self.operation = operation
+    self.tag = tag
+    self.recording = recording
+  }
+
+  func run() {
+    guard result == nil else { return }
+    recording.mark(SequenceRun.begin)
+    recording.mark(SequenceRun.begin)
+    do throws(FileSystemError) {
+      try driver.perform(operation, tag: tag)
+      result = .success(operation)
+    } catch .refused(_) {
+      result = .success(nil)
+    } catch {
+      result = .failure(error)
+    }
+  }
+
+  func outcome() throws(FileSystemError) -> CrashOperation? { try result?.get() ?? nil }
+}
+
+/// A device that does something when the engine is about to.
+private final class HookedDevice: BlockDevice, @unchecked Sendable {
+  private let base: RecordingDevice
+  private var hooks: [DeviceEvent: () -> Void] = [:]
+
+  var name: String { base.name }
+  var byteCount: UInt64 { base.byteCount }
+  var isReadOnly: Bool { base.isReadOnly }
+
+  init(_ base: RecordingDevice) { self.base = base }
+
+  /// To be called while nothing else runs.
+  func hook(_ event: DeviceEvent, _ body: (() -> Void)?) { hooks[event] = body }
+
+  func note(_ event: DeviceEvent) {
+    base.note(event)
+    hooks[event]?()
+  }
+
+  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
+    try base.read(into: &bytes, at: offset)
+  }
+  func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
+    try base.read(into: buffers, at: offset)
+  }
+  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    try base.write(bytes, at: offset)
+  }
+  func write(_ buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
+    try base.write(buffers, at: offset)
+  }
+  func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    try base.writeThrough(bytes, at: offset)
+  }
+  func flush() throws(FileSystemError) { try base.flush() }
+  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
+  func close() throws(FileSystemError) { try base.close() }
 }
