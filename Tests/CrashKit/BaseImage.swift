@@ -97,6 +97,8 @@ public final class BaseImage: @unchecked Sendable {
     options.cacheByteLimit = 2 << 20
     options.writeBackInterval = 0
     options.accessTimes = .never
+    // Trees are small here: a shift is to move their nodes all the same.
+    options.nodesShiftedInPlace = 0
     return options
   }()
 }

@@ -109,6 +109,21 @@ import Testing
     }
   }
 
+  @Test func aFewNodesAreRewrittenInPlace() throws {
+    for limit in [8, 0] {
+      let image = try Self.image(size: "64M", blockSize: 1024)
+      try image.use({ $0.nodesShiftedInPlace = limit }) { fs in
+        let file = try fs.makeFile("/a", extents: 400)
+        let before = fs.journal.statistics
+        try file.collapse(0..<2048)
+        try file.sync()
+        let after = fs.journal.statistics
+        let unlogged = after.unloggedBlocks - before.unloggedBlocks
+        #expect(limit == 0 ? unlogged >= 5 : unlogged == 0)
+      }
+    }
+  }
+
   /// No blocks for the nodes that move: they are rewritten in place, through the log, where they fit
   /// a transaction, and otherwise nothing is changed at all.
   @Test(arguments: [8_000, 30_000])

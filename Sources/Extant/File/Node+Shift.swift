@@ -24,11 +24,6 @@ struct PendingShift {
 /// the blocks are allocated and the bitmaps of the old ones announced, so that the commit can meet
 /// neither a full disk nor a full transaction.
 extension FileSystem {
-  /// So few nodes are rewritten in place: in the log and at home, they are written twice, and fresh
-  /// blocks for them cost two bitmaps and two blocks of descriptors, also twice, which evens out at
-  /// eight.
-  private static var fewNodes: Int { 8 }
-
   /// What must be made ready before a shift.
   private struct ShiftPlan {
     /// The shift moves what lies from here on; `prepareFrom` is in front of it or there.
@@ -120,7 +115,7 @@ extension FileSystem {
         credits = self.credits() + (plan.relocates ? 0 : plan.nodeCount)
         // A few groups for the fresh blocks come first, all that is left over then.
         let wanted = groupBlocks(forSingleBlocks: plan.missing)
-        let least = min(wanted, Self.fewNodes) + plan.oldGroupBlocks
+        let least = min(wanted, 8) + plan.oldGroupBlocks
         step = try removalStep(
           of: removed, node, limit: limit - credits - min(groupBlockCount, least),
           extentLimit: .max)
@@ -197,7 +192,7 @@ extension FileSystem {
       footprint.add(address)
     }
     plan.nodeCount = count
-    plan.relocates = plan.relocates || (count > Self.fewNodes && mayRelocate)
+    plan.relocates = plan.relocates || (count > options.nodesShiftedInPlace && mayRelocate)
     guard plan.relocates else { return plan }
     plan.missing = max(0, count - (node.pendingShift?.blockCount ?? 0))
     plan.oldGroupBlocks = footprint.count

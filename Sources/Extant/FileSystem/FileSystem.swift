@@ -47,6 +47,11 @@ public final class FileSystem: @unchecked Sendable {
     /// journal_path: the device or file that the journal is on, where it is not in the filesystem.
     public var journalPath: String?
 
+    /// So few nodes of an extent tree that a shift moved are rewritten in place: in the log and at
+    /// home they are written twice, and fresh blocks for them cost two bitmaps and two blocks of
+    /// descriptors, also twice, which evens out at eight. A test sets 0 to see all of them move.
+    package var nodesShiftedInPlace = 8
+
     public init() {}
 
     public static let readOnly: Options = {
