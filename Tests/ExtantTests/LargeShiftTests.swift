@@ -119,7 +119,7 @@ import Testing
         try file.sync()
         let after = fs.journal.statistics
         let unlogged = after.unloggedBlocks - before.unloggedBlocks
-        #expect(limit == 0 ? unlogged >= 5 : unlogged == 0)
+        #expect(limit == 0 ? unlogged >= 4 : unlogged == 0)
       }
     }
   }
