@@ -44,15 +44,19 @@ public final class OverlayDevice: BlockDevice {
   }
 
   /// Another overlay of the same base with the same contents; from now on each goes its own way.
-  /// Takes no memory for contents until one of them writes. It does not close the base.
-  public func copy() -> OverlayDevice {
+  /// Takes no memory for contents until one of them writes. It closes the base only where
+  /// `closingBase` says so.
+  public func copy(closingBase: Bool = false) -> OverlayDevice {
     let shared = pieces.withLock { pieces in
       for place in pieces.keys { pieces[place]?.isShared = true }
       return pieces
     }
     return OverlayDevice(
-      base: base, pieceByteCount: pieceByteCount, ownsBase: false, pieces: shared)
+      base: base, pieceByteCount: pieceByteCount, ownsBase: closingBase, pieces: shared)
   }
+
+  /// The pieces that were written, by their number, ascending.
+  public var writtenPieces: [UInt64] { pieces.withLock { $0.keys.sorted() } }
 
   /// Bytes of memory that were written, those shared with other overlays included.
   public var writtenByteCount: Int { pieces.withLock { $0.count } * pieceByteCount }

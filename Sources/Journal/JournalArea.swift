@@ -67,6 +67,13 @@ public struct JournalArea: Sendable {
     try place(of: block).offset
   }
 
+  /// Whether the byte at `offset` of the device belongs to the journal.
+  public func holds(_ offset: UInt64) -> Bool {
+    runs.contains { run in
+      offset >= run.offset && offset - run.offset < UInt64(run.count) * UInt64(blockSize)
+    }
+  }
+
   public func read(_ block: UInt32, into buffer: BlockBuffer) throws(FileSystemError) {
     let place = try place(of: block)
     var bytes = buffer.mutableBytes

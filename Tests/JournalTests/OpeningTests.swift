@@ -88,6 +88,68 @@ struct OpeningTests {
     #expect(interruptions > 10)
   }
 
+  /// The fast commits count until the transaction that takes their place is durable.
+  @Test func fastCommitsSurviveAnInterruptionAnywhere() throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "12M", blockSize: 1024,
+      options: ["-J", "size=2", "-O", "fast_commit"])
+    let mount = try image.mountInKernel(at: directory("mount"))
+    try System.makeDirectory(mount.point + "/d")
+    try OpenFile(mount.point, .directory).syncFileSystem()
+    for index in 0..<12 {
+      let name = "\(mount.point)/d/\(index)"
+      try System.write(Array(repeating: UInt8(index + 1), count: 3000), to: name)
+      try OpenFile(name, .write).sync()
+    }
+    try OpenFile(mount.point, .directory).shutDown(2)
+    try mount.unmount()
+    let bytes = try System.contents(image.path)
+    let base = MemoryDevice(byteCount: UInt64(bytes.count))
+    try base.write(bytes.rawBytes, at: 0)
+
+    let superblock = try FileSystem.readSuperblock(base)
+    let number = try #require(superblock.journalInode)
+    let area = try JournalInode(device: base, superblock: superblock, number: number).area()
+    let buffer = BlockBuffer(byteCount: 1024)
+    try area.read(0, into: buffer)
+    let recovery = try Recovery(
+      area: area, superblock: JournalSuperblock(buffer.bytes, superblock: superblock),
+      blockLimit: superblock.blockCount)
+    let records = try recovery.fastCommits(after: recovery.plan(), inodeSize: 256)
+    #expect(records.count > 12, "the kernel wrote fast commits")
+
+    func check(_ overlay: OverlayDevice, _ limit: Int) throws {
+      let recovered = try recover(overlay)
+      #expect(recovered.notes == [] && recovered.fastCommits.isEmpty, "after \(limit) writes")
+      let fileSystem = try FileSystem(device: overlay.copy(), options: .readOnly)
+      #expect(try fileSystem.readDirectoryNames("/d").count == 12, "after \(limit) writes")
+      let file = try fileSystem.open("/d/11", .read)
+      #expect(try file.read(5000, at: 0) == Array(repeating: 12, count: 3000))
+      file.close()
+      try fileSystem.close()
+      guard limit % 8 == 0 else { return }
+      try System.write(try overlay.contents(), to: directory("recovered"))
+      let complaint = try Image(path: directory("recovered")).complaint()
+      #expect(complaint == nil, "after \(limit) writes")
+    }
+    var interruptions = 0
+    for limit in 0... {
+      let overlay = OverlayDevice(base: base).copy()
+      do {
+        _ = try recover(DyingDevice(overlay, writes: limit))
+      } catch FileSystemError.io {
+        interruptions += 1
+        try check(overlay, limit)
+        continue
+      }
+      try check(overlay, 0)
+      break
+    }
+    print("interrupted \(interruptions) times")
+    #expect(interruptions > 10)
+  }
+
   @Test func tornSuperblockComesBackFromTheLog() throws {
     let base = try left()
     let whole = OverlayDevice(base: base)

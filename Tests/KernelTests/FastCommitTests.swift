@@ -3,59 +3,175 @@ import ExtantBase
 import TestSupport
 import Testing
 
-/// Fast commits, which the kernel writes where the feature is on and an fsync needs no more.
+@testable import TortureKit
+
+/// Fast commits, which the kernel writes where the feature is on and an fsync needs no more:
+/// applied by us, and by the kernel, to copies of one image.
 @Suite(.enabled(if: Environment.hasKernelMounts && Environment.hasTools), .serialized)
 struct FastCommitTests {
-  /// An image that the kernel was shut down on after `work` below a directory that a whole
+  /// What somebody does between the last whole transaction and the crash, below the mount's root.
+  struct Work: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var body: @Sendable (String) throws -> Void
+
+    init(_ description: String, _ body: @escaping @Sendable (String) throws -> Void) {
+      testDescription = description
+      self.body = body
+    }
+  }
+
+  private static func sync(_ path: String) throws { try OpenFile(path, .write).sync() }
+  private static func bytes(_ count: Int, _ fill: UInt64 = 1) -> [UInt8] {
+    Fill.bytes(fill, count)
+  }
+
+  static let works = [
+    Work("a new file") { root in
+      try System.write(bytes(5000), to: root + "/d/new")
+      try sync(root + "/d/new")
+    },
+    Work("a new name for a new file") { root in
+      try System.write(bytes(100_000), to: root + "/d/new")
+      try System.rename(root + "/d/new", root + "/renamed")
+      try sync(root + "/renamed")
+    },
+    Work("a new name for an old file") { root in
+      try System.rename(root + "/d/old", root + "/d/moved")
+      try sync(root + "/d/moved")
+    },
+    Work("a second name") { root in
+      try System.link(root + "/d/old", root + "/d/second")
+      try sync(root + "/d/second")
+    },
+    Work("files that went") { root in
+      try System.unlink(root + "/d/large")
+      try System.write([1], to: root + "/d/after")
+      try sync(root + "/d/after")
+    },
+    Work("a file over another") { root in
+      try System.write(bytes(30_000, 7), to: root + "/d/fresh")
+      try sync(root + "/d/fresh")
+      try System.rename(root + "/d/fresh", root + "/d/large")
+      try sync(root + "/d/large")
+    },
+    Work("appends and overwrites") { root in
+      let file = try OpenFile(root + "/d/large", .write)
+      for index in 0..<5 {
+        try file.writeAll(bytes(10_000, UInt64(index)), at: Int64(index) * 100_000)
+        try file.sync()
+      }
+    },
+    Work("a shorter file") { root in
+      let file = try OpenFile(root + "/d/large", .write)
+      try file.truncate(to: 5000)
+      try file.sync()
+    },
+    Work("allocation, holes and zeros") { root in
+      let file = try OpenFile(root + "/d/large", .write)
+      try file.fallocate(mode: 0, offset: 0, length: 1 << 20)
+      try file.sync()
+      try file.fallocate(mode: 3, offset: 8192, length: 40_960)
+      try file.sync()
+      try file.fallocate(mode: 16, offset: 100_000, length: 50_000)
+      try file.sync()
+      try file.fallocate(mode: 1, offset: 4 << 20, length: 1 << 20)
+      try file.sync()
+    },
+    Work("moved blocks") { root in
+      let file = try OpenFile(root + "/d/large", .write)
+      try file.fallocate(mode: 8, offset: 4096, length: 8192)
+      try file.sync()
+      try file.fallocate(mode: 32, offset: 8192, length: 4096)
+      try file.sync()
+    },
+    Work("more extents than the inode holds") { root in
+      let file = try OpenFile(root + "/d/sparse", [.write, .create])
+      for index in 0..<30 { try file.writeAll(bytes(10), at: Int64(index) * 12_288) }
+      try file.sync()
+      for index in 30..<60 { try file.writeAll(bytes(10), at: Int64(index) * 12_288) }
+      try file.sync()
+    },
+    Work("many names") { root in
+      for index in 0..<120 { try System.write([1], to: "\(root)/d/name-\(index)-of-a-file") }
+      for index in 0..<40 { try System.unlink("\(root)/d/name-\(index * 3)-of-a-file") }
+      try sync(root + "/d/name-1-of-a-file")
+    },
+    Work("files under the name of those that went") { root in
+      for index in 0..<6 {
+        try System.write(bytes(9000, UInt64(index)), to: root + "/d/again")
+        try sync(root + "/d/again")
+        if index < 5 { try System.unlink(root + "/d/again") }
+      }
+    },
+  ]
+
+  /// An image that the kernel was shut down on after `work`, with some files that a whole
   /// transaction holds.
-  private func left(
-    _ directory: TemporaryDirectory, _ work: (String) throws -> Void
-  ) throws -> Image {
+  private func left(_ directory: TemporaryDirectory, _ work: Work) throws -> Image {
     let image = try Image.make(
       at: directory("image"), size: "64M", options: ["-O", "fast_commit"])
     let mount = try image.mountInKernel(at: directory("mount"))
     try System.makeDirectory(mount.point + "/d")
     try System.write(Array("before".utf8), to: mount.point + "/d/old")
+    try System.write(Self.bytes(200_000, 3), to: mount.point + "/d/large")
     try OpenFile(mount.point, .directory).syncFileSystem()
-    try work(mount.point)
+    try work.body(mount.point)
     try OpenFile(mount.point, .directory).shutDown(2)
     try mount.unmount()
     return image
   }
 
-  @Test func imageWithFastCommitsIsLeftForTheKernel() throws {
-    let directory = try TemporaryDirectory()
-    let image = try left(directory) { root in
-      try System.write([7], to: root + "/d/new")
-      try OpenFile(root + "/d/new", .write).sync()
-    }
-    try Program.succeed(["cp", image.path, directory("before")])
-    let fileSystem = try FileSystem.open(image.path)
-    #expect(fileSystem.readOnlyReason?.contains("fast commits") == true)
-    #expect(fileSystem.recoveryNotes.count == 1)
-    #expect(try fileSystem.resolve("/d/old", followLast: false) != .root)
-    try fileSystem.close()
-    #expect(try Program.run(["cmp", image.path, directory("before")]).status == 0)
+  private func look(_ image: Image, _ directory: TemporaryDirectory) throws -> Tree {
+    let mount = try image.mountInKernel(at: directory("mount"), options: "ro")
+    defer { try? mount.unmount() }
+    return try Tree(at: mount.point)
+  }
 
-    try image.mountInKernel(at: directory("mount")).unmount()
-    let after = try FileSystem.open(image.path)
-    #expect(after.readOnlyReason == nil && after.recoveryNotes == [])
-    #expect(try after.resolve("/d/new", followLast: false) != .root)
-    try after.close()
-    #expect(try image.complaint() == nil)
+  @Test(arguments: works) func whatFastCommitsHoldIsRecoveredAsTheKernelDoesIt(
+    _ work: Work
+  ) throws {
+    let directory = try TemporaryDirectory()
+    let image = try left(directory, work)
+    let theirs = Image(path: directory("theirs"))
+    try Program.succeed(["cp", image.path, theirs.path])
+    try theirs.mountInKernel(at: directory("mount")).unmount()
+    let expected = try look(theirs, directory)
+
+    // For reading only the image stays as it is.
+    let before = directory("before")
+    try Program.succeed(["cp", image.path, before])
+    let reading = try FileSystem.open(image.path, .readOnly)
+    #expect(reading.recoveryNotes == [])
+    let names = try EngineTree.names(reading, reading.resolve("/d", followLast: false))
+    #expect(
+      Set(names.map { String(decoding: $0, as: UTF8.self) })
+        == Set(expected.nodes.keys.filter { $0.hasPrefix("/d/") }.map { String($0.dropFirst(3)) }))
+    try reading.close()
+    #expect(try Program.run(["cmp", image.path, before]).status == 0)
+
+    let fileSystem = try FileSystem.open(image.path)
+    #expect(fileSystem.readOnlyReason == nil && fileSystem.recoveryNotes == [])
+    try fileSystem.close()
+    let complaint = try image.complaint()
+    #expect(complaint == nil)
+    let ours = try look(image, directory)
+    #expect(ours.differences(from: expected, "we", "the kernel") == [])
   }
 
   @Test func fastCommitsOfAnOlderTransactionDoNotCount() throws {
     let directory = try TemporaryDirectory()
-    let image = try left(directory) { root in
-      try System.write([7], to: root + "/d/new")
-      try OpenFile(root + "/d/new", .write).sync()
-      // A whole transaction makes them old.
-      try OpenFile(root, .directory).syncFileSystem()
-    }
+    let image = try left(
+      directory,
+      Work("old") { root in
+        try System.write([7], to: root + "/d/new")
+        try Self.sync(root + "/d/new")
+        // A whole transaction makes them old.
+        try System.unlink(root + "/d/new")
+        try OpenFile(root, .directory).syncFileSystem()
+      })
     let fileSystem = try FileSystem.open(image.path)
     #expect(fileSystem.readOnlyReason == nil && fileSystem.recoveryNotes == [])
-    #expect(try fileSystem.resolve("/d/new", followLast: false) != .root)
+    #expect(throws: FileSystemError.self) { try fileSystem.resolve("/d/new", followLast: false) }
     try fileSystem.close()
     #expect(try image.complaint() == nil)
   }

@@ -79,6 +79,28 @@ extension BlockAllocator.State {
     }
   }
 
+  /// Takes these very blocks. Throws `corrupt`, changing nothing, unless all of them are free.
+  mutating func claim(
+    _ run: BlockAllocator.Run, _ handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    operationStart = clock
+    let start = BlockAddress(run.start)
+    guard superblock.contains(start, count: run.count), !table.zones.overlaps(run.range) else {
+      throw .corrupt(
+        Corruption("block bitmap", block: start, "\(run.count) blocks that no file may have"))
+    }
+    dropAllWindows()
+    try prepare(run, handle)
+    for (group, bits) in pieces(of: run) {
+      guard groups[group].available.containsAll(bits) else {
+        throw .corrupt(
+          Corruption("block bitmap", block: start, "of \(run.count) blocks some are in use"))
+      }
+    }
+    withdraw(run)
+    markUsed(run)
+  }
+
   /// How many of `wanted` blocks the caller may have.
   private func allowance(_ wanted: UInt64, reserved: Bool) throws(FileSystemError) -> UInt64 {
     // Other callers' reservations are theirs. The superblock's reserve was judged by `reserve`.

@@ -169,6 +169,15 @@ final class BlockAllocator: Sendable {
     return BlockAddress(run.start)
   }
 
+  /// Takes these very blocks: what a fast commit says a file has.
+  ///
+  /// - Throws: `corrupt`, changing nothing, unless all of them are free blocks for files.
+  func claim(_ range: Range<UInt64>, handle: any MetadataHandle) throws(FileSystemError) {
+    try state.withLock { (state) throws(FileSystemError) in
+      try state.claim(Run(start: range.lowerBound, count: UInt64(range.count)), handle)
+    }
+  }
+
   /// A trim holds a group's blocks for a moment; nobody should meet ENOSPC because of it.
   private func retryingAfterTrim(
     _ body: (inout State) throws(FileSystemError) -> Run

@@ -113,6 +113,20 @@ extension InodeAllocator.State {
     }
   }
 
+  mutating func claim(
+    _ inode: InodeNumber, isDirectory: Bool, _ handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    guard inode.rawValue >= superblock.firstInode, inode.rawValue <= superblock.inodeCount else {
+      throw .corrupt(Corruption("inode bitmap", inode: inode, "it is no file's"))
+    }
+    let (group, bit) = place(of: inode)
+    try load(group)
+    guard let used = groups[group].used, !used[bit] else {
+      throw .corrupt(Corruption("inode bitmap", inode: inode, "it is in use"))
+    }
+    _ = try take(bit, in: group, isDirectory: isDirectory, handle)
+  }
+
   mutating func free(
     _ inode: InodeNumber, wasDirectory: Bool, transaction: UInt64, _ handle: any MetadataHandle
   ) throws(FileSystemError) {

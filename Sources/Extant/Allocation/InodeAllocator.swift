@@ -118,6 +118,17 @@ final class InodeAllocator: Sendable {
     }
   }
 
+  /// Takes this very inode: what a fast commit says was made. Its place in the table is zeros then.
+  ///
+  /// - Throws: `corrupt`, changing nothing, where it is in use or reserved.
+  func claim(
+    _ inode: InodeNumber, isDirectory: Bool, handle: any MetadataHandle
+  ) throws(FileSystemError) {
+    try state.withLock { (state) throws(FileSystemError) in
+      try state.claim(inode, isDirectory: isDirectory, handle)
+    }
+  }
+
   /// Frees an inode in `transaction`. Its place in the table is left as it is.
   ///
   /// - Throws: `corrupt`, changing nothing, where the inode is free already, reserved or does not

@@ -67,8 +67,8 @@ extension FileSystem {
     }
     do throws(FileSystemError) {
       try replay(
-        area, journal, into: &recovered, mayWrite: mayWrite, isOverlay: flagIsTorn && !mayWrite,
-        barrier: options.usesBarriers(for: superblock), superblockIsTorn: isTorn)
+        area, journal, into: &recovered, options, mayWrite: mayWrite,
+        isOverlay: flagIsTorn && !mayWrite, superblockIsTorn: isTorn)
     } catch {
       if area.device !== device { try? area.device.close() }
       throw error
@@ -125,29 +125,47 @@ extension FileSystem {
 
   private static func replay(
     _ given: JournalArea, _ journal: JournalSuperblock, into recovered: inout Recovered,
-    mayWrite: Bool, isOverlay: Bool, barrier: Bool, superblockIsTorn: Bool
+    _ options: Options, mayWrite: Bool, isOverlay: Bool, superblockIsTorn: Bool
   ) throws(FileSystemError) {
     let before = recovered.superblock
     // Not the filesystem's end: the log may hold that it grew.
     let limit = recovered.device.byteCount / UInt64(before.blockSize)
+    var journal = journal
     let first = try Recovery(area: given, superblock: journal, blockLimit: limit)
-    let plan = try first.plan()
+    var plan = try first.plan()
     recovered.fastCommits = try first.fastCommits(after: plan, inodeSize: before.inodeSize)
     if superblockIsTorn, !plan.holds(block(ofSuperblock: before)) {
       _ = try readSuperblock(recovered.device)
     }
-    // Without its fast commits the journal must not be emptied.
-    let writes = mayWrite && recovered.fastCommits.isEmpty
     let base = recovered.device
+    if !recovered.fastCommits.isEmpty, !options.appliesFastCommits, given.device === base,
+      let complete = try withFastCommits(base, &recovered)
+    {
+      guard mayWrite else {
+        recovered.device = complete
+        recovered.superblock = try readSuperblock(complete)
+        recovered.support = try recovered.superblock.checkSupport()
+        recovered.fastCommits = []
+        return
+      }
+      let changes = try changedBlocks(complete, base, given, before)
+      if let next = try first.add(changes, to: plan, onto: base) {
+        (journal, plan) = (next.superblock, next.plan)
+        recovered.fastCommits = []
+      }
+    }
+    // Without its fast commits the journal must not be emptied.
+    let writes = mayWrite && (recovered.fastCommits.isEmpty || options.appliesFastCommits)
     if !writes, !isOverlay { recovered.device = OverlayDevice(base: base) }
     let device = recovered.device
     let journalDevice: any BlockDevice =
       given.device === base ? device : writes ? given.device : OverlayDevice(base: given.device)
     let area = try given.on(journalDevice)
     let recovery = try Recovery(area: area, superblock: journal, blockLimit: limit)
-    var emptied = try recovery.replay(plan, onto: device, barrier: barrier)
+    var emptied = try recovery.replay(
+      plan, onto: device, barrier: options.usesBarriers(for: before))
     recovered.notes += plan.notes
-    if !recovered.fastCommits.isEmpty {
+    if !recovered.fastCommits.isEmpty, !options.appliesFastCommits {
       recovered.notes.append(
         "the journal ends with fast commits, and what they hold is not shown: mount the image once "
           + "with the kernel")

@@ -31,7 +31,7 @@ extension FileSystem {
     if options.skipsRecovery { return "opened without recovery of the journal" }
     if options.access == .readOnly { return "opened read-only" }
     if device.isReadOnly { return "the device is read-only" }
-    if !recovered.fastCommits.isEmpty {
+    if !recovered.fastCommits.isEmpty, !options.appliesFastCommits {
       return "the journal ends with fast commits: mount it once with the kernel"
     }
     if !superblock.features.incompat.contains(.extents) {
@@ -62,7 +62,15 @@ extension FileSystem {
       return
     }
     try markInUse()
+    // An orphan that a fast commit is about would have to wait for it.
+    if !fastCommits.isEmpty, let left {
+      let plan = try FastCommitPlan(fastCommits, self)
+      guard left.allSatisfy({ plan.targets[$0.number] == nil }) else {
+        throw .unsupported(Unsupported("a fast commit of an orphan", "the kernel knows it"))
+      }
+    }
     if let left { try finish(orphans: left) }
+    if !fastCommits.isEmpty { try apply(fastCommits) }
     guard options.writeBackInterval > 0 else { return }
     flusher = Flusher(seconds: options.writeBackInterval) { [weak self] in
       self?.flushPeriodically()

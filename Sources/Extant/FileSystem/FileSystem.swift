@@ -46,6 +46,8 @@ public final class FileSystem: @unchecked Sendable {
     public var skipsRecovery = false
     /// journal_path: the device or file that the journal is on, where it is not in the filesystem.
     public var journalPath: String?
+    /// Opened in memory to apply the fast commits that the journal ends with.
+    var appliesFastCommits = false
 
     /// So few nodes of an extent tree that a shift moved are rewritten in place: in the log and at
     /// home they are written twice, and fresh blocks for them cost two bitmaps and two blocks of
@@ -69,6 +71,9 @@ public final class FileSystem: @unchecked Sendable {
   public let superblock: Superblock
   /// Why nothing can be written, where that is so. Known when opening ends, and the same from then.
   public internal(set) var readOnlyReason: String?
+
+  /// What `start` applies; empty unless the options say so.
+  let fastCommits: [FastCommitRecord]
 
   /// What recovery met that somebody should know, one sentence each.
   public let recoveryNotes: [String]
@@ -130,6 +135,7 @@ public final class FileSystem: @unchecked Sendable {
     self.device = device
     journalDevice = recovered.log.flatMap { $0.area.device === device ? nil : $0.area.device }
     recoveryNotes = recovered.notes
+    fastCommits = options.appliesFastCommits ? recovered.fastCommits : []
     self.options = options
     self.superblock = superblock
     journalsAllData = options.dataMode(for: superblock) == .journal
