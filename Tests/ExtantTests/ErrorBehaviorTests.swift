@@ -141,6 +141,132 @@ import Threading
     #expect(try System.contents(image.image.path) == before)
   }
 
+  /// Opens the image on a device that follows `rules`; no commit comes by itself.
+  private func open(
+    _ image: EngineImage, _ rules: String, errors: FileSystem.ErrorBehavior
+  ) throws -> FileSystem {
+    let device = FaultyDevice(
+      base: try FileDevice(path: image.image.path, access: .readWrite),
+      rules: try FaultRules(parsing: rules, file: "rules"))
+    var options = FileSystem.Options()
+    options.writeBackInterval = 0
+    options.errors = errors
+    return try FileSystem(device: device, options: options)
+  }
+
+  private static let secondCommitFails = """
+    [set-state]
+    event = "journal_commit_write"
+    state = "1"
+    new_state = "2"
+
+    [inject-error]
+    event = "journal_commit_write"
+    state = "2"
+    iotype = "write"
+    errno = "EIO"
+    """
+
+  /// Whatever errors= says: who waited for the commit gets EIO, writers after that EROFS.
+  @Test(arguments: [FileSystem.ErrorBehavior.continue, .remountReadOnly])
+  func aJournalThatCannotBeWrittenStopsAllWriting(_ errors: FileSystem.ErrorBehavior) throws {
+    let image = try EngineImage(size: "16M")
+    let fs = try open(image, Self.secondCommitFails, errors: errors)
+    let durable = try fs.create("/durable")
+    try durable.writeAll(pattern(9000), at: 0)
+    try durable.sync()
+    let lost = try fs.create("/lost")
+    try lost.writeAll(pattern(9000, seed: 2), at: 0)
+    #expect { try lost.sync() } throws: { ($0 as? FileSystemError)?.errno == .ioError }
+    #expect(throws: FileSystemError.refused(.readOnlyFileSystem)) { try fs.create("/more") }
+    #expect { try lost.sync() } throws: { ($0 as? FileSystemError)?.errno == .ioError }
+    #expect(try durable.contents() == pattern(9000))
+    #expect(throws: FileSystemError.self) { try fs.close() }
+
+    let told = try Program.succeed(["dumpe2fs", "-h", image.image.path])
+    #expect(told.contains("FS Error count:           1"))
+    #expect(told.contains("First error err:          EIO"))
+    #expect(told.contains("First error function:     device write"))
+    #expect(told.contains("Journal errno:            -5"))
+    let again = try image.open { $0.access = .readOnly }
+    #expect(try again.open("/durable", .read).contents() == pattern(9000))
+    #expect(throws: FileSystemError.refused(.noSuchFileOrDirectory)) { try again.resolve("/lost") }
+    try again.close()
+    #expect(try Program.run(["e2fsck", "-fy", image.image.path]).status <= 1)
+    #expect(try image.image.complaint() == nil)
+    try image.use { fs in
+      #expect(fs.readOnlyReason == nil && fs.errorRecords.count == 0)
+      let found = try fs.open("/durable", .read).contents()
+      #expect(found == pattern(9000))
+    }
+  }
+
+  /// The record cannot be written either: nobody hangs, and what was durable is there afterwards.
+  @Test func aDeviceThatTakesNothingAnyMoreIsToldAndHarmsNothing() throws {
+    let image = try EngineImage(size: "16M")
+    let rules = """
+      [set-state]
+      event = "journal_commit_write"
+      state = "1"
+      new_state = "2"
+
+      [set-state]
+      event = "journal_commit_write"
+      state = "2"
+      new_state = "3"
+
+      [inject-error]
+      state = "3"
+      iotype = "write"
+      errno = "EIO"
+      """
+    let fs = try open(image, rules, errors: .remountReadOnly)
+    let durable = try fs.create("/durable")
+    try durable.writeAll(pattern(9000), at: 0)
+    try durable.sync()
+    try fs.create("/lost").writeAll(pattern(9000, seed: 2), at: 0)
+    #expect(throws: FileSystemError.self) { try fs.sync() }
+    #expect(throws: FileSystemError.refused(.readOnlyFileSystem)) { try fs.create("/more") }
+    #expect(fs.errorRecords.count == 1)
+    #expect(try durable.contents() == pattern(9000))
+    #expect(throws: FileSystemError.self) { try fs.close() }
+    try image.use { fs in
+      #expect(fs.readOnlyReason == nil)
+      let found = try fs.open("/durable", .read).contents()
+      #expect(found == pattern(9000))
+    }
+  }
+
+  /// Found by a deletion that nobody waits for, and by the flusher.
+  @Test func faultsThatNobodyWaitsForAreRecordedToo() throws {
+    let image = try EngineImage(size: "16M", blockSize: 1024)
+    try image.use { fs in
+      let file = try fs.create("/file")
+      // More extents than the inode holds: a leaf of its own.
+      for index in 0..<12 { try file.writeAll(pattern(1024), at: UInt64(index) * 4096) }
+    }
+    let tree = try image.image.debugfs("dump_extents /file")
+    let line = try #require(tree.split(separator: "\n").first { $0.contains(" 0/ 1 ") })
+    let words = line.split(whereSeparator: \.isWhitespace)
+    let leaf = try #require(
+      words.compactMap { UInt64($0) }.first { $0 > 1000 }, "\(line)")
+    try OpenFile(image.image.path, .write).writeAll(
+      [UInt8](repeating: 0x5A, count: 1024), at: Int64(leaf) * 1024)
+
+    let seen = Consequences([])
+    let fs = try image.open { options in
+      options.errors = .continue
+      options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }
+    }
+    try fs.unlink(FileName("file"), in: .root)
+    #expect(fs.errorRecords.count == 1)
+    #expect(fs.errorRecords.last?.block == leaf)
+    #expect(seen.withLock { $0 } == [.goesOn])
+    try fs.create("/other").close()
+    try fs.close()
+    #expect(try image.image.debugfs("stat /other").contains("Type: regular"))
+  }
+
   @Test func shuttingDownIsNoError() throws {
     let image = try EngineImage(size: "8M")
     let fs = try image.open()

@@ -70,9 +70,10 @@ extension FileSystem {
     if mustStop || isNew && errorBehavior != .continue {
       let isFirst = journal.abortReason == nil
       journal.abort(marked)
-      if isNew {
+      // `didAbort` does this for the first.
+      if isNew, !isFirst {
         writeRecord()
-        if !isFirst { tell(marked, hasStopped: true) }
+        tell(marked, hasStopped: true)
       }
     } else if isNew {
       if journal.abortReason != nil { writeRecord() }
