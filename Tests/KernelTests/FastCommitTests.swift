@@ -105,6 +105,42 @@ struct FastCommitTests {
     },
   ]
 
+  /// A few random changes, each with an fsync now and then: as much as the area for fast commits
+  /// holds.
+  static func random(_ seed: UInt64) -> Work {
+    Work("random \(Seed.text(seed))") { root in
+      var random = SeededGenerator(seed: seed)
+      let directories = ["", "/d", "/d/e"]
+      func name() -> String { "\(root)\(random.pick(directories))/f\(random.below(6))" }
+      for _ in 0..<random.below(25) + 3 {
+        let path = name()
+        // Most of these fail now and then, for want of the file or the directory.
+        switch random.below(12) {
+        case 0..<3:
+          let count = random.below(60_000) + 1
+          if let file = try? OpenFile(path, [.write, .create]) {
+            try file.writeAll(bytes(count, random.next()), at: Int64(random.below(200_000)))
+          }
+        case 3: try? System.rename(path, name())
+        case 4: try? System.link(path, name())
+        case 5: try? System.unlink(path)
+        case 6: try? OpenFile(path, .write).truncate(to: Int64(random.below(150_000)))
+        case 7, 8:
+          let (mode, offset) = (random.pick([0, 1, 3, 16, 17] as [Int32]), random.below(150_000))
+          try? OpenFile(path, .write).fallocate(
+            mode: mode, offset: Int64(offset), length: Int64(random.below(80_000) + 1))
+        case 9: try? System.makeDirectory(root + "/d/e")
+        case 10:
+          try? System.symbolicLink(
+            String(repeating: "t", count: random.pick([20, 200])), at: path)
+        default: try? sync(path)
+        }
+        if random.chance(35) { try? sync(name()) }
+      }
+      try? sync(root + "/d/old")
+    }
+  }
+
   /// An image that the kernel was shut down on after `work`, with some files that a whole
   /// transaction holds.
   private func left(_ directory: TemporaryDirectory, _ work: Work) throws -> Image {
@@ -124,14 +160,35 @@ struct FastCommitTests {
   private func look(_ image: Image, _ directory: TemporaryDirectory) throws -> Tree {
     let mount = try image.mountInKernel(at: directory("mount"), options: "ro")
     defer { try? mount.unmount() }
-    return try Tree(at: mount.point)
+    var tree = try Tree(at: mount.point)
+    // The kernel's replay of a new directory counts its links wrongly, and its parent's: e2fsck
+    // mends what it leaves, and finds nothing in ours.
+    for (path, node) in tree.nodes where node.mode & 0xF000 == 0x4000 {
+      tree.nodes[path]?.links = 0
+    }
+    return tree
   }
 
   @Test(arguments: works) func whatFastCommitsHoldIsRecoveredAsTheKernelDoesIt(
     _ work: Work
   ) throws {
+    try compare(work)
+  }
+
+  @Test func randomWorkIsRecoveredAsTheKernelDoesIt() throws {
+    var random = SeededGenerator(seed: Seed.take())
+    let count = Environment.value("EXTANT_KILLS").flatMap { Int($0) } ?? 6
+    for _ in 0..<count {
+      let seed = random.next()
+      print("seed \(Seed.text(seed))")
+      try compare(Self.random(seed))
+    }
+  }
+
+  private func compare(_ work: Work) throws {
     let directory = try TemporaryDirectory()
     let image = try left(directory, work)
+    let about = work.testDescription
     let theirs = Image(path: directory("theirs"))
     try Program.succeed(["cp", image.path, theirs.path])
     try theirs.mountInKernel(at: directory("mount")).unmount()
@@ -141,21 +198,23 @@ struct FastCommitTests {
     let before = directory("before")
     try Program.succeed(["cp", image.path, before])
     let reading = try FileSystem.open(image.path, .readOnly)
-    #expect(reading.recoveryNotes == [])
+    #expect(reading.recoveryNotes == [], "\(about)")
     let names = try EngineTree.names(reading, reading.resolve("/d", followLast: false))
     #expect(
       Set(names.map { String(decoding: $0, as: UTF8.self) })
-        == Set(expected.nodes.keys.filter { $0.hasPrefix("/d/") }.map { String($0.dropFirst(3)) }))
+        == Set(
+          expected.nodes.keys.filter { $0.hasPrefix("/d/") && !$0.dropFirst(3).contains("/") }
+            .map { String($0.dropFirst(3)) }))
     try reading.close()
     #expect(try Program.run(["cmp", image.path, before]).status == 0)
 
     let fileSystem = try FileSystem.open(image.path)
-    #expect(fileSystem.readOnlyReason == nil && fileSystem.recoveryNotes == [])
+    #expect(fileSystem.readOnlyReason == nil && fileSystem.recoveryNotes == [], "\(about)")
     try fileSystem.close()
     let complaint = try image.complaint()
-    #expect(complaint == nil)
+    #expect(complaint == nil, "\(about)")
     let ours = try look(image, directory)
-    #expect(ours.differences(from: expected, "we", "the kernel") == [])
+    #expect(ours.differences(from: expected, "we", "the kernel") == [], "\(about)")
   }
 
   @Test func fastCommitsOfAnOlderTransactionDoNotCount() throws {

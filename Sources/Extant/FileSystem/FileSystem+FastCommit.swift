@@ -151,26 +151,24 @@ extension FileSystem {
 
   // MARK: Names
 
-  /// The block of a new directory: the fast commit has its address, not its contents.
+  /// A new directory starts empty: fast commits have its inode, and every name that came into it,
+  /// but none of its blocks.
   private func initialise(
     _ number: InodeNumber, parent: InodeNumber
   ) throws(FileSystemError) {
     try withNode(number) { (node) throws(FileSystemError) in
-      let first = try node.withState { () throws(FileSystemError) -> BlockAddress in
-        guard node.inode.size == blockSize64, let map = node.map,
-          case .extent(let run) = try map.run(at: LogicalBlock(0)), run.logical.rawValue == 0,
-          run.state == .written
-        else {
+      let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
+        guard let map = node.map, map.isEmpty else {
           throw .unsupported(
-            Unsupported("a fast commit of a large directory", "inode \(number.rawValue)"))
+            Unsupported("a fast commit of a directory's blocks", "inode \(number.rawValue)"))
         }
-        return run.address
+        node.inode.size = 0
+        node.diskSize = 0
+        node.inode.flags.remove(.index)
+        return 1 + nodesNeeded(node, newEntries: 1)
       }
-      try perform { (operation) throws(FileSystemError) in
-        let format = NodeDirectory(node, self).format
-        var bytes = operation.newBlock(first).mutableBytes
-        format.initialise(&bytes, parent: parent)
-        format.seal(&bytes)
+      try perform(reserving: needed) { (operation) throws(FileSystemError) in
+        try entries(of: node).initialise(parent: parent, operation)
         node.state.withLock { node.inode.linkCount = max(node.inode.linkCount, 2) }
         operation.changed(node)
       }
