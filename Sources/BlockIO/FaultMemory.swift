@@ -4,12 +4,10 @@ import Threading
 /// What faulty devices remember of the sectors that were written: for stale reads what each held
 /// before its last write, for lying flushes what would be there after a power cut.
 ///
-/// Each of the two takes at most `sectorLimit` sectors of 512 bytes: 64 MiB and their bookkeeping.
-/// Past that, the oldest are forgotten for stale reads, which then give what is there, and the
-/// model of the volatile cache writes itself out, as a full cache does.
+/// Each of the two takes at most `sectorLimit` sectors of 512 bytes and their bookkeeping. Past
+/// that, the oldest are forgotten for stale reads, which then give what is there, and the model of
+/// the volatile cache writes itself out, as a full cache does.
 final class FaultMemory: @unchecked Sendable {
-  static let sectorLimit = 1 << 17
-
   private let base: any BlockDevice
   private let keepsHistory: Bool
   private let keepsUnflushed: Bool
@@ -25,7 +23,7 @@ final class FaultMemory: @unchecked Sendable {
 
   init(
     _ base: any BlockDevice, keepsHistory: Bool, keepsUnflushed: Bool,
-    sectorLimit: Int = FaultMemory.sectorLimit
+    sectorLimit: Int
   ) {
     self.base = base
     self.keepsHistory = keepsHistory

@@ -17,9 +17,11 @@ public final class FaultyDevice: BlockDevice {
   public let listensToEvents: Bool
 
   /// `modelsCache`: also where no rule tells lies about flushes, what is not flushed is lost by
-  /// `powerCut`. Costs a read before every write.
+  /// `powerCut`. Costs a read before every write. `memoryByteLimit`: of what was overwritten, for
+  /// stale reads, and again for power cuts; see `FaultMemory`.
   public init(
     base: any BlockDevice, rules: FaultRules, modelsCache: Bool = false,
+    memoryByteLimit: Int = 64 << 20,
     report: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.base = base
@@ -30,7 +32,9 @@ public final class FaultyDevice: BlockDevice {
     let keepsUnflushed = losesUnflushed || modelsCache
     memory =
       isStale || keepsUnflushed
-      ? FaultMemory(base, keepsHistory: isStale, keepsUnflushed: keepsUnflushed) : nil
+      ? FaultMemory(
+        base, keepsHistory: isStale, keepsUnflushed: keepsUnflushed,
+        sectorLimit: memoryByteLimit / 512) : nil
     listensToEvents =
       base.listensToEvents
       || rules.rules.contains { rule in

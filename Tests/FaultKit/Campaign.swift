@@ -14,6 +14,8 @@ public final class Campaign: Sendable {
     public var judgedCount = 0
     public var outcomes: [Fault: [FaultResult.Outcome: Int]] = [:]
     public var violations: [String] = []
+    /// What only e2fsck found, where the device lied.
+    public var unseen: [String] = []
     /// A case that did not end.
     public var hung: String?
   }
@@ -101,6 +103,7 @@ public final class Campaign: Sendable {
             report.runCount += 1
             report.judgedCount += isJudged ? 1 : 0
             report.outcomes[fault, default: [:]][result.outcome, default: 0] += 1
+            if let unseen = result.unseen { report.unseen.append("\(one): \(unseen)") }
             report.violations += result.violations.map { "\(one): \($0)" }
           }
         }

@@ -17,6 +17,8 @@ public struct FaultResult: Sendable {
   }
 
   public var outcome = Outcome.harmless
+  /// What only e2fsck found.
+  public var unseen: String?
   /// Broken promises.
   public var violations: [String] = []
 }
@@ -128,7 +130,10 @@ public struct FaultRunner: Sendable {
       result.violations.append("found afterwards: \(error)")
     }
     guard asksJudge, !isRefused, let complaint = try judge(overlay.copy()) else { return }
-    if result.outcome == .harmless { result.outcome = .unseen }
+    if result.outcome == .harmless {
+      result.outcome = .unseen
+      result.unseen = complaint
+    }
     if promise == .survived { return }
     if needsJournal, mustBeChecked { return }
     result.violations.append(complaint)

@@ -234,6 +234,17 @@ import Threading
     #expect(try sectors(1, at: 0, of: memory) == [1])
   }
 
+  @Test func memoryHasALimit() throws {
+    let rules = FaultRules([FaultRule(.stale, .read), FaultRule(.lyingFlush)])
+    let device = FaultyDevice(base: memory, rules: rules, memoryByteLimit: 4 * 512)
+    for place in 0..<6 { try write(1, 512, at: UInt64(place) * 512, to: device) }
+    // The first two are forgotten: the read gives what is there.
+    #expect(try sectors(6, at: 0, of: device) == [1, 1, 0, 0, 0, 0])
+    // The modelled cache was full after four, and wrote itself out.
+    try device.powerCut()
+    #expect(try sectors(6, at: 0, of: memory) == [1, 1, 1, 1, 0, 0])
+  }
+
   @Test func aDelayWaitsAndAnImmediateErrorDoesNot() throws {
     let slow = try device("[inject-error]\naction = delay\nmilliseconds = 30\n")
     var start = Clock.monotonicNanoseconds()

@@ -27,6 +27,9 @@ struct Faults: ParsableCommand {
   @Flag(help: "Say each case before it runs.")
   var trace = false
 
+  @Flag(help: "Show what only e2fsck finds after lies of the device.")
+  var unseen = false
+
   func run() throws {
     let workloads = Workload.all.filter { workload.isEmpty || $0.name.contains(workload) }
     let start = Timing.now()
@@ -40,6 +43,7 @@ struct Faults: ParsableCommand {
       return isWanted
     }
     for line in report.lines { say(line) }
+    if unseen { for line in report.unseen { say(line) } }
     say("\(Int(Timing.now() - start)) s")
     guard report.hung == nil, report.violations.isEmpty else { throw ExitCode.failure }
   }
