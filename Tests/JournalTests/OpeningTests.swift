@@ -88,9 +88,8 @@ struct OpeningTests {
     #expect(interruptions > 10)
   }
 
-  /// The fast commits count until the transaction that takes their place is durable.
-  @Test func fastCommitsSurviveAnInterruptionAnywhere() throws {
-    let directory = try TemporaryDirectory()
+  /// An image that ends with fast commits of twelve new files.
+  private func leftWithFastCommits(_ directory: TemporaryDirectory) throws -> MemoryDevice {
     let image = try Image.make(
       at: directory("image"), size: "12M", blockSize: 1024,
       options: ["-J", "size=2", "-O", "fast_commit"])
@@ -108,6 +107,13 @@ struct OpeningTests {
     let base = MemoryDevice(byteCount: UInt64(bytes.count))
     try base.write(bytes.rawBytes, at: 0)
 
+    return base
+  }
+
+  /// The fast commits count until the transaction that takes their place is durable.
+  @Test func fastCommitsSurviveAnInterruptionAnywhere() throws {
+    let directory = try TemporaryDirectory()
+    let base = try leftWithFastCommits(directory)
     let superblock = try FileSystem.readSuperblock(base)
     let number = try #require(superblock.journalInode)
     let area = try JournalInode(device: base, superblock: superblock, number: number).area()
@@ -148,6 +154,45 @@ struct OpeningTests {
     }
     print("interrupted \(interruptions) times")
     #expect(interruptions > 10)
+  }
+
+  @Test func fastCommitsMaySayAnything() throws {
+    var random = SeededGenerator(seed: Seed.take())
+    let directory = try TemporaryDirectory()
+    let base = try leftWithFastCommits(directory)
+    let superblock = try FileSystem.readSuperblock(base)
+    let number = try #require(superblock.journalInode)
+    let area = try JournalInode(device: base, superblock: superblock, number: number).area()
+    let buffer = BlockBuffer(byteCount: 1024)
+    var opened = 0
+    for _ in 0..<150 {
+      let overlay = OverlayDevice(base: base).copy()
+      let changed = try area.on(overlay)
+      // The first block of the area, with a checksum that is right again.
+      let first = changed.blockCount - 16 + 1
+      try changed.read(first, into: buffer)
+      var bytes = buffer.bytes.array()
+      var tail = 0
+      while tail + 4 < bytes.count, bytes.rawBytes.le16(tail) != 8 {
+        tail += 4 + Int(bytes.rawBytes.le16(tail + 2))
+      }
+      try #require(tail > 12 && tail + 12 <= bytes.count)
+      for _ in 0..<random.below(3) + 1 {
+        bytes[12 + random.below(tail - 12)] = random.pick([0, 1, 0xff, UInt8(random.below(256))])
+      }
+      let crc = crc32c(0, Array(bytes[..<(tail + 8)]))
+      bytes.withMutableBytes { $0.setLE32(crc, at: tail + 8) }
+      var target = buffer.mutableBytes
+      target.copy(bytes, at: 0)
+      try changed.write([buffer], at: first)
+      do throws(FileSystemError) {
+        let fileSystem = try FileSystem(device: overlay)
+        _ = try? fileSystem.readDirectoryNames("/d")
+        try fileSystem.close()
+        opened += 1
+      } catch {}
+    }
+    #expect(opened > 0)
   }
 
   @Test func tornSuperblockComesBackFromTheLog() throws {

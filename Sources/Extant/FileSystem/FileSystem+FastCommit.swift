@@ -79,11 +79,9 @@ extension FileSystem {
           Unsupported("a fast commit that uses an inode again", "inode \(number.rawValue)"))
       }
     }
-    let needed = node.state.withLock { nodesNeeded(node, newEntries: 2 * target.edits.count) }
-    try perform(reserving: needed, credits: journal.maximumCredits) {
-      (operation) throws(FileSystemError) in
+    try perform { (operation) throws(FileSystemError) in
       if let raw = target.raw { try write(raw, number, operation) }
-      try node.withState { () throws(FileSystemError) in
+      node.state.withLock {
         if let record {
           let before = node.inode
           node.inode = record
@@ -92,16 +90,7 @@ extension FileSystem {
           node.diskSize = record.size
         }
         node.inode.linkCount = target.linkCount
-        if let map = node.map {
-          for (range, extent) in target.edits {
-            if let extent {
-              try map.replace(
-                range, address: extent.address, state: extent.isUnwritten ? .unwritten : .written)
-            } else {
-              try map.remove(range)
-            }
-          }
-          operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+        if node.map != nil {
           let mapped = target.after.reduce(0) { $0 + $1.count }
           let unmapped = target.before.reduce(0) { $0 + $1.count }
           let blocks = node.inode.blocks512 + mapped * sectorsPerBlock
@@ -111,7 +100,35 @@ extension FileSystem {
       operation.changed(node)
       if node.isUnlinked { addOrphan(node, operation) }
     }
+    // A few at a time: each may change a path of the tree.
+    for start in stride(from: 0, to: target.edits.count, by: Self.editsAtOnce) {
+      try edit(node, target.edits[start..<min(start + Self.editsAtOnce, target.edits.count)])
+    }
     return node
+  }
+
+  private static var editsAtOnce: Int { 4 }
+
+  private func edit(
+    _ node: Node, _ edits: ArraySlice<(range: Range<LogicalBlock>, record: ExtentRecord?)>
+  ) throws(FileSystemError) {
+    guard let map = node.map else { return }
+    let needed = node.state.withLock { nodesNeeded(node, newEntries: 2 * edits.count) }
+    try perform(reserving: needed, credits: journal.maximumCredits) {
+      (operation) throws(FileSystemError) in
+      try node.withState { () throws(FileSystemError) in
+        for (range, extent) in edits {
+          if let extent {
+            try map.replace(
+              range, address: extent.address, state: extent.isUnwritten ? .unwritten : .written)
+          } else {
+            try map.remove(range)
+          }
+        }
+        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+      }
+      operation.changed(node)
+    }
   }
 
   private func newNode(
@@ -175,8 +192,15 @@ extension FileSystem {
     }
   }
 
+  private func checked(_ bytes: [UInt8]) throws(FileSystemError) -> FileName {
+    guard let name = try? FileName(bytes), !name.isDotOrDotDot else {
+      throw .corrupt(Corruption("fast commit", "a name that no file has"))
+    }
+    return name
+  }
+
   private func add(_ added: FastCommitName) throws(FileSystemError) {
-    let name = try FileName(added.name)
+    let name = try checked(added.name)
     try withNode(added.parent) { (parent) throws(FileSystemError) in
       if let match = try entries(of: parent).lookup(name.bytes) {
         guard match.inode == added.inode else {
@@ -202,7 +226,7 @@ extension FileSystem {
   private func remove(_ removed: FastCommitName) throws(FileSystemError) {
     try withNode(removed.parent) { (parent) throws(FileSystemError) in
       // Gone already, or somebody else's by now.
-      guard let match = try entries(of: parent).lookup(removed.name),
+      guard let match = try entries(of: parent).lookup(checked(removed.name).bytes),
         match.inode == removed.inode
       else { return }
       let isDirectory = nodes.existing(removed.inode)?.kind == .directory
