@@ -32,9 +32,7 @@ enum ImageSession {
       try? fileSystem.close()
       throw CommandFailure("\(path): can only be read: \(reason)")
     }
-    if writing, let warning = fileSystem.uncleanWarning {
-      Output.error("extant: \(path): \(warning)\n")
-    }
+    for note in fileSystem.openingNotes { Output.error("extant: \(path): \(note)\n") }
     return fileSystem
   }
 }

@@ -77,6 +77,30 @@ struct MountCommandTests {
     try Command.succeed("umount", directory("mnt"))
   }
 
+  @Test("who opens an image that a crash left is told that the journal was replayed")
+  func replayed() throws {
+    try Command.succeed("mount", image.path, directory("mnt"))
+    do {
+      let file = try OpenFile(directory("mnt") + "/file", [.write, .create])
+      try file.writeAll([1, 2, 3], at: 0)
+      try file.sync()
+    }
+    // What is on the image now is what a power cut would leave.
+    let crashed = directory("crashed.img")
+    try Program.succeed(["cp", image.path, crashed])
+    try Command.succeed("umount", directory("mnt"))
+    let list = try Command.run("ls", crashed + ":/")
+    #expect(list.status == 0 && list.output.contains("file"))
+    #expect(list.output.contains("the journal was replayed in memory: "))
+    let mount = try Command.run("mount", crashed, directory("mnt"))
+    #expect(mount.status == 0)
+    #expect(mount.output.contains("the journal was replayed: "))
+    #expect(try System.contents(directory("mnt") + "/file") == [1, 2, 3])
+    try Command.succeed("umount", directory("mnt"))
+    #expect(try Command.run("ls", crashed + ":/").output.contains("replayed") == false)
+    #expect(try Image(path: crashed).complaint() == nil)
+  }
+
   @Test("a mount that fusermount3 refuses is one line with its reason")
   func refused() throws {
     guard System.isRoot, let setpriv = Environment.find("setpriv") else { return }

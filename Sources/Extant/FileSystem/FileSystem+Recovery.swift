@@ -19,6 +19,8 @@ extension FileSystem {
     var fastCommits: [FastCommitRecord] = []
     /// What somebody should know, one sentence each.
     var notes: [String] = []
+    /// How many the journal held.
+    var replayedTransactions = 0
   }
 
   /// Reads the superblock, and replays the journal where it needs that: onto the device when it is
@@ -165,6 +167,7 @@ extension FileSystem {
     var emptied = try recovery.replay(
       plan, onto: device, barrier: options.usesBarriers(for: before))
     recovered.notes += plan.notes
+    recovered.replayedTransactions = plan.transactionCount
     if !recovered.fastCommits.isEmpty, !options.appliesFastCommits {
       recovered.notes.append(
         "the journal ends with fast commits, and what they hold is not shown: mount the image once "

@@ -77,6 +77,9 @@ public final class FileSystem: @unchecked Sendable {
 
   /// What recovery met that somebody should know, one sentence each.
   public let recoveryNotes: [String]
+  /// Transactions that opening found in the journal and replayed: onto the device, or in memory
+  /// where the image is only read.
+  public let replayedTransactions: Int
 
   let cache: BlockCache
   let groups: GroupTable
@@ -136,6 +139,7 @@ public final class FileSystem: @unchecked Sendable {
     journalDevice = recovered.log.flatMap { $0.area.device === device ? nil : $0.area.device }
     recoveryNotes = recovered.notes
     fastCommits = options.appliesFastCommits ? recovered.fastCommits : []
+    replayedTransactions = recovered.replayedTransactions
     self.options = options
     self.superblock = superblock
     journalsAllData = options.dataMode(for: superblock) == .journal
@@ -209,6 +213,20 @@ public final class FileSystem: @unchecked Sendable {
       return blocks * blockSize64
     }
     return min(blocks, UInt64(UInt32.max) / sectorsPerBlock) * blockSize64
+  }
+
+  /// What whoever opens the filesystem should know, a sentence each: what the journal held, what is
+  /// wrong with it, and, of one that is changed without having been closed before, that it needs a
+  /// check.
+  public var openingNotes: [String] {
+    var notes = recoveryNotes
+    if replayedTransactions > 0 {
+      notes.append(
+        "the journal was replayed\(readOnlyReason == nil ? "" : " in memory"): "
+          + "\(replayedTransactions) transaction\(replayedTransactions == 1 ? "" : "s")")
+    }
+    if readOnlyReason == nil, let uncleanWarning { notes.append(uncleanWarning) }
+    return notes
   }
 
   /// What to tell whoever changes a filesystem that was not closed properly before; nil where it was.

@@ -84,7 +84,7 @@ final class MountService {
     var result: [String] = []
     if hasFaults { result.append("\(source): the device has faults on purpose: data may be lost") }
     if let reason = engine.readOnlyReason { result.append("\(source): read-only: \(reason)") }
-    if let warning = engine.uncleanWarning { result.append("\(source): \(warning)") }
+    result += engine.openingNotes.map { "\(source): \($0)" }
     return result
   }
 
