@@ -3,6 +3,7 @@ import Ext4Format
 import Extant
 import ExtantBase
 import ExtantMake
+import TestSupport
 
 /// A small filesystem with known contents: what every sequence begins with.
 public final class BaseImage: @unchecked Sendable {
@@ -94,6 +95,8 @@ public final class BaseImage: @unchecked Sendable {
 
   static let openOptions: FileSystem.Options = {
     var options = FileSystem.Options()
+    // EXTANT_DATA=journal explores what goes through the log with its contents.
+    options.dataMode = Environment.value("EXTANT_DATA").flatMap { .init(rawValue: $0) }
     options.cacheByteLimit = 2 << 20
     options.writeBackInterval = 0
     options.accessTimes = .never

@@ -157,6 +157,33 @@ import Testing
     }
   }
 
+  /// A block joins a transaction as it is then: zeros that come later must join, too, before a commit
+  /// says that they are there.
+  @Test func zerosAreInTheLogWithTheChangeThatNeedsThem() throws {
+    let directory = try TemporaryDirectory()
+    let image = try EngineImage(size: "16M", blockSize: 1024)
+    let fs = try image.open { $0.dataMode = .journal }
+    let file = try fs.create("/file")
+    let other = try fs.create("/other")
+    try file.writeAll(pattern(2200), at: 0)
+    try fs.sync()
+    try file.zeroRange(1124..<4124)
+    // The commit is another file's.
+    try other.writeAll([1], at: 0)
+    try other.sync()
+    let copy = Image(path: directory("copy"))
+    try System.write(try System.contents(image.image.path), to: copy.path)
+    file.close()
+    other.close()
+    try fs.close()
+    let recovered = try FileSystem.open(copy.path)
+    #expect(
+      try recovered.open("/file", .read).contents()
+        == Array(pattern(2200)[..<1124]) + [UInt8](repeating: 0, count: 3000))
+    try recovered.close()
+    #expect(try copy.complaint() == nil)
+  }
+
   /// The flag goes and comes while contents are in memory and in the log.
   @Test func theJournalFlagOfAFileMayChangeAtAnyTime() throws {
     let image = try EngineImage(size: "32M", blockSize: 1024)

@@ -278,6 +278,7 @@ extension FileSystem {
           try relieveCache(of: node)
           continue
         }
+        if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
         try changeState(node, block..<step, to: .written)
         block = step
       } else {

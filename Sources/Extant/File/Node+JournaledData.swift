@@ -8,8 +8,8 @@ import Journal
 ///
 /// A block's contents join the transaction in the operation that makes it part of the file: a
 /// write into a block that has a home, or the allocation of a delayed one. What else changes
-/// contents (the zeroed tail of a block) joins when the file is written back. Freed blocks are
-/// revoked as metadata's are.
+/// contents (zeros in a part of a block) joins before the operation does that needs it. Freed
+/// blocks are revoked as metadata's are.
 extension FileSystem {
   /// Whether the file's contents go through the journal. Called under `node.state`.
   func journalsData(_ node: Node) -> Bool {

@@ -264,6 +264,9 @@ extension FileSystem {
       }
       position = end
     }
+    // A transaction has a block as it was when it joined: it must not commit what the zeros are for
+    // without them.
+    if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
   }
 }
 
