@@ -14,7 +14,7 @@ SWIFT ?= swift
 export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
-.PHONY: help demo test check format install bench torture faults images clean deps
+.PHONY: help demo test check format install bench torture faults crash images clean deps
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -62,6 +62,12 @@ kills: deps ## 100 daemons killed under load, recovered by us, e2fsck and the ke
 	$(SWIFT) build --build-tests
 	EXTANT_KILLS=$(or $(KILLS),100) $(if $(SEED),EXTANT_SEED=$(SEED)) \
 	  $(SWIFT) test --skip-build --filter KillTests
+
+crash: deps ## Every crash of every two operations: a million states recovered (MINUTES=n SEED=n LENGTH=n)
+	$(RELEASE) --product crash
+	"$$($(RELEASE) --show-bin-path)/crash" $(if $(SEED),--seed $(SEED)) \
+	  $(if $(LENGTH),--length $(LENGTH) --sequences 1000000) \
+	  $(if $(MINUTES)$(LENGTH),--minutes $(or $(MINUTES),10))
 
 images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
 	Images/make-images.sh

@@ -22,7 +22,7 @@ struct Crash: ParsableCommand {
   @Option(help: "Sequences of so many operations, drawn by seed.")
   var length: Int?
 
-  @Option(help: "Only this sequence: the words that a violation prints.")
+  @Option(help: "Only this sequence: the words that a violation prints; more with ; between.")
   var ops: String?
 
   @Option(help: "Stop after so many minutes.")
@@ -36,6 +36,15 @@ struct Crash: ParsableCommand {
 
   @Option(help: "Subsets drawn where there are more.")
   var samples = 256
+
+  @Option(help: "Torn states drawn at each moment.")
+  var torn = 16
+
+  @Option(help: "Of 1,000 states, in the recovery of how many there is another crash.")
+  var nested = 4
+
+  @Option(help: "Of 100 flushes, how many are also tried as ones that lied.")
+  var lying = 10
 
   @Option(help: "Stop after so many violations.")
   var violations = 5
@@ -66,6 +75,7 @@ struct Crash: ParsableCommand {
     } else {
       seed = UInt64.random(in: 0...UInt64.max)
     }
+    Campaign.stopTheClock()
     let base = try Campaign.makeBase(hasJournal: !noJournal)
     let list = try chosen(base, seed)
     try plant()
@@ -78,6 +88,9 @@ struct Crash: ParsableCommand {
     options.workers = workers
     options.complete = complete
     options.samples = samples
+    options.torn = torn
+    options.nestedShare = nested
+    options.lyingShare = lying
     options.violations = violations
     options.fsckShare = fsck
     options.seconds = minutes.map { $0 * 60 }
@@ -103,10 +116,12 @@ struct Crash: ParsableCommand {
 
   private func chosen(_ base: BaseImage, _ seed: UInt64) throws -> [CrashSequence] {
     if let ops {
-      guard let sequence = CrashSequence(ops) else {
-        throw ValidationError("\(ops) is no sequence of operations")
+      return try ops.split(separator: ";").map { text in
+        guard let sequence = CrashSequence(String(text)) else {
+          throw ValidationError("\(text) is no sequence of operations")
+        }
+        return sequence
       }
-      return [sequence]
     }
     let maker = SequenceMaker(base)
     var random = SeededGenerator(seed: seed)

@@ -18,6 +18,10 @@ public final class Campaign: @unchecked Sendable {
     public var tearsSuperblock = false
     /// States in 10,000 that e2fsck sees as well.
     public var fsckShare = 4
+    /// Of 1,000 states, in the recovery of how many there is another crash; of 100 flushes, how many
+    /// are also tried as ones that lied.
+    public var nestedShare = 4
+    public var lyingShare = 10
     /// Stop after so many seconds, so many different states, so many violations.
     public var seconds: Double?
     public var states: Int?
@@ -112,6 +116,8 @@ public final class Campaign: @unchecked Sendable {
     settings.lyingPlan.tearsSuperblock = options.tearsSuperblock
     settings.seed = options.seed
     settings.fsckShare = options.fsckShare
+    settings.nestedShare = options.nestedShare
+    settings.lyingShare = options.lyingShare
     settings.keepsImages = options.keepsImages
     let explorer = Explorer(base, settings)
     var before = Explorer.Count()
@@ -149,13 +155,17 @@ public final class Campaign: @unchecked Sendable {
 }
 
 extension Campaign {
-  /// Makes the base image, with the time of day standing still from now on.
+  /// Lets the time of day stand still in this process, so that equal states are equal to the byte.
+  public static func stopTheClock() {
+    Clock.standstill.store(BaseImage.time, ordering: .relaxed)
+  }
+
+  /// Makes the base image.
   ///
   /// - Parameter hasJournal: without one a commit writes in place, and half of it may be there: what
   ///   the harness must find.
   public static func makeBase(hasJournal: Bool = true) throws -> BaseImage {
-    Clock.standstill.store(BaseImage.time, ordering: .relaxed)
-    return try BaseImage(hasJournal: hasJournal)
+    try BaseImage(hasJournal: hasJournal)
   }
 }
 
@@ -184,9 +194,10 @@ extension Campaign {
   /// The first four bytes of each block.
   private static func beginnings(_ bytes: [UInt8]) -> String {
     stride(from: 0, to: bytes.count, by: Model.blockSize).map { start in
-      " " + bytes[start..<min(start + 4, bytes.count)].map { byte in
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
-      }.joined()
+      " "
+        + bytes[start..<min(start + 4, bytes.count)].map { byte in
+          (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
     }.joined()
   }
 }
