@@ -113,7 +113,9 @@ let package = Package(
     .executableTarget(
       name: "faults", dependencies: ["FaultKit", "TestSupport", argumentParser],
       path: "Tests/Faults", swiftSettings: strict),
-    tests("CrashTests", ["CrashKit", "crash", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
+    tests(
+      "CrashTests",
+      ["CrashKit", "crash", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
     tests(
       "JournalTests", ["Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport"]),
     tests(

@@ -58,9 +58,6 @@ struct Crash: ParsableCommand {
   @Flag(help: "Only say what the sequence of --ops asks of the device.")
   var trace = false
 
-  @Flag(help: "Tear the superblock between its two sectors, too.")
-  var tornSuperblock = false
-
   @Flag(help: "On an image without a journal: there must be violations.")
   var noJournal = false
 
@@ -95,7 +92,6 @@ struct Crash: ParsableCommand {
     options.fsckShare = fsck
     options.seconds = minutes.map { $0 * 60 }
     options.states = states
-    options.tearsSuperblock = tornSuperblock
     options.keepsImages = dump != nil
     print("seed \(Seed.text(seed)), \(list.count) sequences")
     let campaign = Campaign(base, list, options)

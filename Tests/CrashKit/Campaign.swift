@@ -14,8 +14,6 @@ public final class Campaign: @unchecked Sendable {
     /// Subsets drawn past that, and torn states.
     public var samples = 256
     public var torn = 16
-    /// Whether the superblock may be torn between its two sectors.
-    public var tearsSuperblock = false
     /// States in 10,000 that e2fsck sees as well.
     public var fsckShare = 4
     /// Of 1,000 states, in the recovery of how many there is another crash; of 100 flushes, how many
@@ -110,10 +108,7 @@ public final class Campaign: @unchecked Sendable {
   private func work() {
     var settings = Explorer.Options()
     settings.plan = InFlight.Plan(
-      complete: options.complete, samples: options.samples, torn: options.torn,
-      tearsSuperblock: options.tearsSuperblock)
-    settings.nestedPlan.tearsSuperblock = options.tearsSuperblock
-    settings.lyingPlan.tearsSuperblock = options.tearsSuperblock
+      complete: options.complete, samples: options.samples, torn: options.torn)
     settings.seed = options.seed
     settings.fsckShare = options.fsckShare
     settings.nestedShare = options.nestedShare

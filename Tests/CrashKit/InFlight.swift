@@ -77,9 +77,6 @@ struct InFlight {
     var samples = 256
     /// Torn states drawn, beside those in which one unit alone is torn.
     var torn = 16
-    /// Whether the superblock may be torn. Its checksum covers two sectors, so that ext4 itself
-    /// cannot open such an image without a copy; it is written far less often than other blocks.
-    var tearsSuperblock = false
   }
 
   /// Calls `body` with every subset to try: the same may come twice.
@@ -112,11 +109,7 @@ struct InFlight {
       }
     }
     guard plan.torn > 0 else { return }
-    let canTear = units.map { unit in
-      let isSuperblock = unit.sectors.first?.number == 1024 / CrashImage.sectorSize
-      return unit.sectors.count > 1 && (plan.tearsSuperblock || !isSuperblock)
-    }
-    for index in 0..<min(count, 32) where canTear[index] {
+    for index in 0..<min(count, 32) where units[index].sectors.count > 1 {
       for half: UInt8 in 1...2 {
         var subset = all
         subset[index] = half
@@ -131,8 +124,7 @@ struct InFlight {
       let share = 1 + random.below(99)
       var subset: Subset = (0..<count).map { _ in random.chance(share) ? Self.whole : 0 }
       for _ in 0...random.below(3) {
-        let index = random.below(count)
-        if canTear[index] { subset[index] = UInt8(1 + random.below(2)) }
+        subset[random.below(count)] = UInt8(1 + random.below(2))
       }
       body(subset)
     }
