@@ -122,6 +122,29 @@ import Testing
     }
   }
 
+  /// Zeroing makes the cache forget blocks whose contents are in the log alone.
+  @Test func contentsWrittenAfterAZeroRangeStayInMemoryUntilTheyAreHome() throws {
+    let image = try EngineImage(size: "32M")
+    try image.use { fs in
+      try fs.create("/large").writeAll([UInt8](repeating: 1, count: 8 << 20), at: 0)
+    }
+    try image.use({
+      $0.dataMode = .journal
+      $0.cacheByteLimit = 2 << 20
+    }) { fs in
+      let file = try fs.create("/file")
+      try file.writeAll([UInt8](repeating: 0x11, count: 16384), at: 0)
+      try fs.sync()
+      try file.zeroRange(0..<16384)
+      try file.writeAll([UInt8](repeating: 0x22, count: 16384), at: 0)
+      try fs.sync()
+      // Drives out of the cache whatever may leave it.
+      for _ in 0..<2 { _ = try fs.open("/large", .read).contents() }
+      #expect(try file.contents() == [UInt8](repeating: 0x22, count: 16384))
+      file.close()
+    }
+  }
+
   /// The log holds the contents: what lies at home is older until a checkpoint.
   @Test func aSyncedOverwriteIsInTheLogAndNotAtHome() throws {
     let directory = try TemporaryDirectory()

@@ -31,7 +31,8 @@ public struct Image: Sendable {
   public func replayJournal() throws(SystemFailure) {
     let result = try Program.run(["e2fsck", "-y", "-E", "journal_only", path])
     guard result.status <= 1 else {
-      throw SystemFailure(Int32(truncatingIfNeeded: result.status), "e2fsck -E journal_only: \(result.output)")
+      throw SystemFailure(
+        Int32(truncatingIfNeeded: result.status), "e2fsck -E journal_only: \(result.output)")
     }
   }
 

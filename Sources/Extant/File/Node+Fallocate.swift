@@ -178,6 +178,9 @@ extension FileSystem {
     if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
     try clearPartialBlocks(node, range)
     let whole = wholeBlocks(in: range)
+    // Contents that wait in the journal for their checkpoint claim a place in the cache: they must be
+    // home before it forgets them.
+    if node.state.withLock({ journalsData(node) }) { try settleJournaledData(of: node) }
     try discardDelayed(node, whole)
     try changeState(node, whole, to: .unwritten)
     try allocate(node, range, keepSize: keepSize, mayUseReserve)
