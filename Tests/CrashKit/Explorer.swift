@@ -75,28 +75,29 @@ final class Explorer {
     }
   }
 
-  private let base: BaseImage
-  private let options: Options
+  let base: BaseImage
+  let options: Options
   private let original: CrashImage
   private let runner: CrashImage
   private let image: CrashImage
-  private let nested: CrashImage
-  private let fsck: Fsck?
+  let nested: CrashImage
+  let fsck: Fsck?
 
-  private(set) var count = Count()
-  private(set) var violations: [Violation] = []
+  var count = Count()
+  var violations: [Violation] = []
   /// Hashes of images met, to be taken by whoever counts them over all.
-  private(set) var hashes: Set<UInt64> = []
+  var hashes: Set<UInt64> = []
 
   // Of the sequence at hand.
-  private var sequence = CrashSequence([])
-  private var random = SeededGenerator(seed: 0)
-  private var operations: [CrashOperation?] = []
-  private var oracles: [Int: Oracle] = [:]
-  private var seen: Set<Key> = []
-  private var verdicts: [Key: String?] = [:]
+  var sequence = CrashSequence([])
+  var random = SeededGenerator(seed: 0)
+  var operations: [CrashOperation?] = []
+  var oracles: [Int: Oracle] = [:]
+  var seen: Set<Key> = []
+  var verdicts: [Key: String?] = [:]
+  private var hasOpened = false
 
-  private struct Key: Hashable {
+  struct Key: Hashable {
     var hash: UInt64
     var returned: Int
     var begun: Int
@@ -104,7 +105,7 @@ final class Explorer {
   }
 
   /// When the crash is: what a state is judged by.
-  private struct Moment {
+  struct Moment {
     var begun = 0
     var returned = 0
     var number = 0
@@ -152,6 +153,13 @@ final class Explorer {
       return
     }
     runner.become(image)
+    if !hasOpened || random.below(100) < 2 {
+      // What opening asks, which is the same for all.
+      hasOpened = true
+      image.become(original)
+      walk(run.openingRequests, image, Moment(), options.plan, until: before)
+      image.become(runner)
+    }
     walk(run.requests, image, Moment(), options.plan, until: before)
     guard violations.count == before || !options.stopsAtViolation else { return }
     for (index, request) in run.requests.enumerated() where request == .flush {
@@ -173,7 +181,7 @@ final class Explorer {
   ///   - until: stop when there are more violations than so many.
   ///   - lyingFlush: the index of one that does nothing; then that moment alone is explored at which
   ///     the device is next believed to have written.
-  private func walk(
+  func walk(
     _ requests: [RecordedRequest], _ image: CrashImage, _ start: Moment, _ plan: InFlight.Plan,
     until limit: Int, lyingFlush: Int? = nil
   ) {
@@ -269,106 +277,5 @@ final class Explorer {
       return "\(block)" + (bits == 0 ? "-" : bits == InFlight.whole ? "+" : "/\(bits)")
     }
     return units.joined(separator: " ")
-  }
-
-  // MARK: A state
-
-  private func judge(_ image: CrashImage, _ moment: Moment, _ words: () -> String) {
-    count.states += 1
-    if moment.depth > 0 { count.nested += 1 }
-    if moment.isLying { count.lying += 1 }
-    let hash = image.hash
-    hashes.insert(hash)
-    let key = Key(
-      hash: hash, returned: moment.returned, begun: moment.begun, isLying: moment.isLying)
-    guard seen.insert(key).inserted else { return }
-
-    let crashed = image.contents
-    let isNested =
-      moment.depth == 0 && !moment.isLying && random.below(1000) < options.nestedShare
-    if isNested { nested.become(image) }
-    let recording = isNested ? RecordingDevice(base: image) : nil
-    let asks = fsck != nil && !moment.isLying && random.below(10_000) < options.fsckShare
-    let left = options.keepsImages ? crashed.bytes.array() : []
-    let complaint = recover(
-      recording ?? image, image, moment, asks: asks)
-    if let complaint {
-      let nestedWords = moment.depth > 0 ? " (during the recovery of: \(moment.words))" : ""
-      violations.append(
-        Violation(
-          sequence: sequence.description,
-          place:
-            "moment \(moment.number), \(moment.begun) begun, \(moment.returned) returned\(moment.isLying ? ", a flush lied" : ""): \(words())\(nestedWords)",
-          text: complaint, image: left))
-      return
-    }
-    if let recording {
-      var inner = moment
-      inner.depth = 1
-      inner.words = words()
-      walk(
-        recording.takeRequests(), nested, inner, options.nestedPlan, until: violations.count)
-    }
-  }
-
-  /// Opens, closes and checks. Nil where all is as it may be.
-  private func recover(
-    _ device: any BlockDevice, _ image: CrashImage, _ moment: Moment, asks: Bool
-  ) -> String? {
-    count.recoveries += 1
-    do throws(FileSystemError) {
-      let fileSystem = try FileSystem(device: device, options: BaseImage.openOptions)
-      if let reason = fileSystem.readOnlyReason {
-        try fileSystem.close()
-        return "it can only be read: \(reason)"
-      }
-      try fileSystem.close()
-    } catch {
-      // A device that lied may have lost anything; what is asked for is an answer.
-      if moment.isLying {
-        count.lyingRefused += 1
-        return nil
-      }
-      return "it cannot be opened: \(error)"
-    }
-    let key = Key(
-      hash: image.maskedHash, returned: moment.returned, begun: moment.begun,
-      isLying: moment.isLying)
-    if let known = verdicts[key], !asks { return known }
-    count.verdicts += 1
-    let verdict = verdict(image, moment, asks: asks)
-    verdicts[key] = .some(verdict)
-    return verdict
-  }
-
-  private func verdict(_ image: CrashImage, _ moment: Moment, asks: Bool) -> String? {
-    let contents = ImageContents(image.contents)
-    if !contents.problems.isEmpty {
-      return "broken: " + contents.problems.prefix(4).joined(separator: "; ")
-    }
-    // What was confirmed may be lost by a device that lied, data above all.
-    if !moment.isLying {
-      let oracle: Oracle
-      do {
-        oracle = try self.oracle(returned: moment.returned)
-      } catch {
-        return "the model says that \(error.operation) is impossible"
-      }
-      if let complaint = oracle.complaint(about: contents, begun: moment.begun) {
-        return complaint
-      }
-    }
-    if asks, let fsck {
-      count.fsck += 1
-      return fsck.complaint(about: image.contents)
-    }
-    return nil
-  }
-
-  private func oracle(returned: Int) throws(Model.Impossible) -> Oracle {
-    if let oracle = oracles[returned] { return oracle }
-    let oracle = try Oracle(base: base.model(), operations, returned: returned)
-    oracles[returned] = oracle
-    return oracle
   }
 }

@@ -7,6 +7,8 @@ import Synchronization
 struct SequenceRun {
   /// With marks at the beginning and the return of each operation, the last of which is the close.
   var requests: [RecordedRequest]
+  /// What opening asked before that.
+  private(set) var openingRequests: [RecordedRequest] = []
   /// With a `sync` at the end, for the close; nil where one was refused.
   private(set) var operations: [CrashOperation?]
   /// What the engine should not have said.
@@ -25,7 +27,7 @@ struct SequenceRun {
     do throws(FileSystemError) {
       var driver = Driver(try FileSystem(device: device, options: BaseImage.openOptions))
       start.become(image)
-      _ = recording.takeRequests()
+      openingRequests = recording.takeRequests()
       var index = 0
       while index < count {
         let operation = sequence.operations[index]
