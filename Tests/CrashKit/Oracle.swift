@@ -14,7 +14,7 @@
 /// 5. *A cell nobody confirmed may be absent*, wholly: unmapped or unwritten. Then it reads as
 ///    zeros; what lay in the block before is never seen.
 /// 6. *The size is the model's, or it lags*: while cells may be absent, it may be one that was set
-///    before, or end with a block, and then that block is there.
+///    before, or end with a block, and then that block is there, unless it was punched since.
 /// 7. *Nothing else*: no block where the model has a hole, no name or attribute it does not know.
 struct Oracle {
   /// After 0, 1, 2 ... operations.
@@ -147,6 +147,10 @@ private struct Comparison {
       size == node.size || size % Model.blockSize == 0
     else { return false }
     let last = (size - 1) / Model.blockSize
+    // A last block that was punched or zeroed holds nothing back.
+    if size == node.size {
+      guard last < node.blocks.count, case .cell = node.blocks[last] else { return true }
+    }
     guard last < found.blocks.count, case .written = found.blocks[last] else { return false }
     return true
   }
