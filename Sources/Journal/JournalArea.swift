@@ -1,4 +1,5 @@
 import BlockIO
+import Ext4Format
 import ExtantBase
 import SystemPackage
 
@@ -115,6 +116,23 @@ public struct JournalArea: Sendable {
       let all = done == 0 && taken == buffers.count
       try body(all ? buffers : Array(buffers[done..<done + taken]), place.offset)
       done += taken
+    }
+  }
+
+  /// Writes the journal's superblock.
+  ///
+  /// - Parameter isDurable: false leaves it to a later flush, as without barriers.
+  public func store(
+    _ superblock: JournalSuperblock, isDurable: Bool = true
+  ) throws(FileSystemError) {
+    let block = BlockBuffer(byteCount: blockSize)
+    var bytes = block.mutableBytes
+    superblock.encode(into: &bytes)
+    device.note(.journalSuperblockWrite)
+    if isDurable {
+      try writeThrough(block, at: superblockBlock)
+    } else {
+      try write([block], at: superblockBlock)
     }
   }
 

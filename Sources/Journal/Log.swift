@@ -222,14 +222,6 @@ final class Log {
   }
 
   private func storeSuperblock() throws(FileSystemError) {
-    let block = BlockBuffer(byteCount: format.blockSize)
-    var bytes = block.mutableBytes
-    superblock.encode(into: &bytes)
-    area.device.note(.journalSuperblockWrite)
-    if isDurable {
-      try area.writeThrough(block, at: area.superblockBlock)
-    } else {
-      try area.write([block], at: area.superblockBlock)
-    }
+    try area.store(superblock, isDurable: isDurable)
   }
 }

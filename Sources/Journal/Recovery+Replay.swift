@@ -75,15 +75,7 @@ extension Recovery {
       emptied.sequence = plan.endSequence
     }
     guard emptied != superblock else { return emptied }
-    let buffer = BlockBuffer(byteCount: area.blockSize)
-    var bytes = buffer.mutableBytes
-    emptied.encode(into: &bytes)
-    area.device.note(.journalSuperblockWrite)
-    if barrier {
-      try area.writeThrough(buffer, at: area.superblockBlock)
-    } else {
-      try area.write([buffer], at: area.superblockBlock)
-    }
+    try area.store(emptied, isDurable: barrier)
     return emptied
   }
 }

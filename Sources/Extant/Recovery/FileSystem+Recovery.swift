@@ -188,11 +188,7 @@ extension FileSystem {
     if emptied.errno != 0 {
       recovered.notes.append("an error (\(-Int64(emptied.errno))) had stopped the journal")
       emptied.errno = 0
-      let buffer = BlockBuffer(byteCount: area.blockSize)
-      var bytes = buffer.mutableBytes
-      emptied.encode(into: &bytes)
-      area.device.note(.journalSuperblockWrite)
-      try area.writeThrough(buffer, at: area.superblockBlock)
+      try area.store(emptied)
     }
     recovered.superblock = after
     recovered.support = try after.checkSupport()
