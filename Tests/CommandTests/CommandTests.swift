@@ -244,6 +244,16 @@ struct CommandTests {
     #expect(try Command.succeed("info", image.path).contains("state:            not clean"))
   }
 
+  @Test("info says that an image with recorded errors is not written")
+  func infoOfErrors() throws {
+    #expect(try Command.succeed("info", image.path).contains("writable:         yes"))
+    try Program.succeed(["debugfs", "-w", "-R", "ssv state 3", image.path])
+    let text = try Command.succeed("info", image.path)
+    #expect(text.contains("writable:         no: the filesystem is marked as having errors"))
+    let refused = try Command.run("cp", "/proc/self/maps", image.path + ":/maps")
+    #expect(refused.status == 1 && refused.output.contains("marked as having errors"))
+  }
+
   @Test(
     "what the kernel has mounted is refused to writers",
     .enabled(if: Environment.hasKernelMounts))

@@ -26,14 +26,21 @@ extension FileSystem {
   static func readOnlyReason(
     _ recovered: Recovered, _ device: any BlockDevice, _ options: Options
   ) -> String? {
-    let superblock = recovered.superblock
-    if case .readOnly(let reason) = recovered.support { return reason }
+    if let reason = readOnlyReason(of: recovered.superblock, recovered.support) { return reason }
     if options.skipsRecovery { return "opened without recovery of the journal" }
     if options.access == .readOnly { return "opened read-only" }
     if device.isReadOnly { return "the device is read-only" }
     if !recovered.fastCommits.isEmpty, !options.appliesFastCommits {
       return "the journal ends with fast commits: mount it once with the kernel"
     }
+    return nil
+  }
+
+  /// What forbids to write this image, however it is opened.
+  private static func readOnlyReason(
+    of superblock: Superblock, _ support: SupportLevel
+  ) -> String? {
+    if case .readOnly(let reason) = support { return reason }
     if !superblock.features.incompat.contains(.extents) {
       return "no extent feature: block-mapped files are not written"
     }
@@ -41,6 +48,12 @@ extension FileSystem {
       return "the filesystem is marked as having errors: check it first (e2fsck -f)"
     }
     return nil
+  }
+
+  /// Why this image can only be read, however it is opened; nil where it can be written.
+  public var imageReadOnlyReason: String? {
+    guard let support = try? superblock.checkSupport() else { return readOnlyReason }
+    return Self.readOnlyReason(of: superblock, support)
   }
 
   /// Called at the end of `init`.

@@ -63,12 +63,8 @@ struct InfoCommand: ParsableCommand {
     let block = UInt64(superblock.blockSize)
     let label = String(decoding: superblock.label, as: UTF8.self)
     let names = superblock.features.names
-    // What can be written is asked of the features: this session is read-only by itself.
-    let reason: String? =
-      switch try? superblock.checkSupport() {
-      case .readOnly(let reason): reason
-      default: nil
-      }
+    // This session is read-only by itself.
+    let reason = fileSystem.imageReadOnlyReason
     func space(_ blocks: UInt64) -> String { "\(blocks) (\(ByteSize.text(blocks * block)))" }
     return [
       Fact("label", "label", .string(label), label.isEmpty ? "-" : label),
