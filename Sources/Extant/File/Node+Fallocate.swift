@@ -47,6 +47,7 @@ extension FileSystem {
       case .insertRange: try insertRange(node, range)
       case .unshareRange: break
       }
+      try syncIfFlagged(node)
     }
   }
 

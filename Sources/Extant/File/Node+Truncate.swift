@@ -47,6 +47,7 @@ extension FileSystem {
       rest = firstGone..<start
       isFirst = false
     } while !rest.isEmpty
+    try syncIfFlagged(node)
   }
 
   /// Notes on the orphan list whether blocks behind the end of a file that has a name are still to

@@ -46,6 +46,7 @@ extension FileSystem {
         break
       }
     }
+    if done > 0 { try syncIfFlagged(node) }
     return done
   }
 

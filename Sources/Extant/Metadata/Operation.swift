@@ -12,6 +12,8 @@ final class Operation: MetadataHandle {
   let handle: Handle
   /// Blocks still reserved for this operation. What is left is released at its end.
   var reserved: UInt64
+  /// The operation returns only when its transaction is durable.
+  var mustBeDurable = false
   /// Blocks that it added to the transaction, and charged it for.
   private(set) var spentCredits = 0
 

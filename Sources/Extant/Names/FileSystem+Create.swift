@@ -147,8 +147,12 @@ extension FileSystem {
 
   /// A name came or went: the directory's times.
   func entriesChanged(of parent: Node, _ operation: Operation) {
-    parent.state.withLock { touchContents(parent) }
+    let isSynchronous = parent.state.withLock {
+      touchContents(parent)
+      return !parent.inode.flags.isDisjoint(with: [.synchronous, .directorySynchronous])
+    }
     operation.changed(parent)
+    if isSynchronous { operation.mustBeDurable = true }
   }
 
   private func create(

@@ -48,6 +48,7 @@ extension FileSystem {
         throw error
       }
     }()
+    if operation.mustBeDurable { try journal.commit(through: handle.transaction) }
     // The operation is done whatever becomes of the commit, which aborts when it fails.
     if journal.isNearlyFull { try? journal.commit() }
     return result

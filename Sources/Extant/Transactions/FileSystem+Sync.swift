@@ -22,6 +22,13 @@ extension FileSystem {
     try journal.flush(after: ticket)
   }
 
+  /// What the flag S of chattr(1) asks for after a change of a file's contents, as after every
+  /// write to a descriptor with O_DSYNC. Directories with S or D: `Operation.mustBeDurable`.
+  func syncIfFlagged(_ node: Node) throws(FileSystemError) {
+    guard node.state.withLock({ node.inode.flags.contains(.synchronous) }) else { return }
+    try sync(node, dataOnly: true)
+  }
+
   /// Everything so far is durable when this returns.
   public func sync() throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
