@@ -36,8 +36,15 @@ public struct JournalSuperblock: Sendable, Equatable {
   /// - Throws: `corrupt` where it is no journal's, has another block size than the filesystem,
   ///   fails its checksum, or contradicts itself; `unsupported` for features not known here.
   public init(_ bytes: RawSpan, superblock: Superblock) throws(FileSystemError) {
+    try self.init(bytes, blockSize: superblock.blockSize, inode: superblock.journalInode)
+  }
+
+  /// As above, for a filesystem with blocks of `blockSize` bytes; `inode` is for messages.
+  package init(
+    _ bytes: RawSpan, blockSize expected: Int, inode: InodeNumber?
+  ) throws(FileSystemError) {
     func broken(_ rule: String) -> FileSystemError {
-      .corrupt(Corruption("journal superblock", inode: superblock.journalInode, rule))
+      .corrupt(Corruption("journal superblock", inode: inode, rule))
     }
     guard bytes.byteCount >= Self.byteCount else {
       throw broken("\(Self.byteCount) bytes are needed, \(bytes.byteCount) are there")
@@ -51,8 +58,8 @@ public struct JournalSuperblock: Sendable, Equatable {
     }
     raw = bytes.array(0..<Self.byteCount)
 
-    guard Int(blockSize) == superblock.blockSize else {
-      throw broken("its block size is \(blockSize), the filesystem's \(superblock.blockSize)")
+    guard Int(blockSize) == expected else {
+      throw broken("its block size is \(blockSize), the filesystem's \(expected)")
     }
     try checkFeatures(broken)
     if hasChecksums {

@@ -153,8 +153,11 @@ public final class Journal: @unchecked Sendable {
   }
 
   func remove(_ start: BlockAddress, count: UInt64) {
-    let range = start.rawValue..<start.rawValue &+ count
+    let end = start.rawValue.addingReportingOverflow(count)
+    let range = start.rawValue..<(end.overflow ? .max : end.partialValue)
     lock.withLock {
+      // Of a block that neither the transaction nor the log holds nothing else is left here.
+      running.hasChanges = true
       running.metadata.removeAll(in: range)
       running.unlogged.removeAll(in: range)
       lastLogged.forEachKey(in: range) { running.revoked.insert($0) }

@@ -90,10 +90,7 @@ final class Log {
     try writeRevokes(transaction.revoked)
     try writeBlocks(transaction.logged)
     if !isPlanted(.noFlushBeforeCommitRecord) { try flush() }
-    let record = BlockBuffer(byteCount: format.blockSize)
-    var bytes = record.mutableBytes
-    format.encodeCommit(sequence: sequence, time: time, into: &bytes)
-    if isPlanted(.commitChecksumLeftOut) { bytes.setBE32(0, at: 16) }
+    let record = format.commitRecord(sequence: sequence, time: time)
     area.device.note(.journalCommitWrite)
     if isDurable, !isPlanted(.noDurableCommitRecord) {
       try area.writeThrough(record, at: head)
@@ -127,34 +124,13 @@ final class Log {
     var done = 0
     while done < blocks.count {
       let part = blocks.part(done..<done + format.tagsPerDescriptor)
-      var tags: [JournalTag] = []
-      var images: [BlockBuffer] = []
-      for (address, image) in zip(part.addresses, part.images) {
-        let copy = escaped(image)
-        let logged = copy ?? image
-        images.append(logged)
-        tags.append(
-          format.makeTag(
-            for: address, logged: logged.bytes, isEscaped: copy != nil, sequence: sequence))
-      }
-      let descriptor = BlockBuffer(byteCount: format.blockSize)
-      var bytes = descriptor.mutableBytes
-      format.encodeDescriptor(tags, sequence: sequence, into: &bytes)
+      let (descriptor, images) = format.logged(part, sequence: sequence)
       area.device.note(.journalDescriptorWrite)
       try write([descriptor])
       area.device.note(.journalBlockWrite)
       try write(images)
       done += part.count
     }
-  }
-
-  /// A copy for the log of a block that would pass there for one of the journal's own.
-  private func escaped(_ image: BlockBuffer) -> BlockBuffer? {
-    guard JournalFormat.needsEscape(image.bytes), !isPlanted(.escapeLeftOut) else { return nil }
-    let copy = BlockBuffer(copying: image)
-    var bytes = copy.mutableBytes
-    JournalFormat.escape(&bytes)
-    return copy
   }
 
   /// Writes blocks at the head, round the end of the log.

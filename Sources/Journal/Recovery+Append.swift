@@ -37,35 +37,17 @@ extension Recovery {
       place = next(place)
     }
     let sequence = plan.endSequence
-    for start in stride(from: 0, to: blocks.count, by: format.tagsPerDescriptor) {
-      let part = blocks[start..<min(start + format.tagsPerDescriptor, blocks.count)]
-      var tags: [JournalTag] = []
-      var images: [BlockBuffer] = []
-      for (home, image) in part {
-        let copy = BlockBuffer(copying: image)
-        let isEscaped = JournalFormat.needsEscape(copy.bytes)
-        if isEscaped {
-          var bytes = copy.mutableBytes
-          JournalFormat.escape(&bytes)
-        }
-        tags.append(
-          format.makeTag(
-            for: home, logged: copy.bytes, isEscaped: isEscaped, sequence: sequence))
-        images.append(copy)
-      }
-      let descriptor = BlockBuffer(byteCount: area.blockSize)
-      var bytes = descriptor.mutableBytes
-      format.encodeDescriptor(tags, sequence: sequence, into: &bytes)
+    let homes = HomeBlocks(blocks.map { ($0.home, $0.image) })
+    for start in stride(from: 0, to: homes.count, by: format.tagsPerDescriptor) {
+      let part = homes.part(start..<start + format.tagsPerDescriptor)
+      let (descriptor, images) = format.logged(part, sequence: sequence)
       try put(descriptor)
       for image in images { try put(image) }
     }
     try area.device.flush()
-    let commit = BlockBuffer(byteCount: area.blockSize)
-    var bytes = commit.mutableBytes
     let (seconds, nanoseconds) = Clock.now()
-    format.encodeCommit(
-      sequence: sequence, time: Timestamp(seconds: seconds, nanoseconds: nanoseconds),
-      into: &bytes)
+    let commit = format.commitRecord(
+      sequence: sequence, time: Timestamp(seconds: seconds, nanoseconds: nanoseconds))
     try area.writeThrough(commit, at: place)
     return true
   }

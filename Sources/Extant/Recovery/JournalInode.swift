@@ -109,7 +109,10 @@ struct JournalInode {
   /// 12 direct pointers, then one block of pointers, one of blocks of pointers, and one level more.
   private func pointers(of inode: Inode) throws(FileSystemError) -> [JournalArea.Run] {
     let wanted = inode.size / UInt64(superblock.blockSize)
-    guard wanted <= UInt64(UInt32.max) else { throw corrupt("its size is \(inode.size)") }
+    // Pointers may lead to one block again and again: no more of them are followed than there can be.
+    guard wanted <= min(superblock.blockCount, UInt64(UInt32.max)) else {
+      throw corrupt("its size is \(inode.size)")
+    }
     var found = PointerRuns(wanted: UInt32(wanted), blockSize: superblock.blockSize)
     let area = inode.blockArea
     for index in 0..<15 where !found.isComplete {
