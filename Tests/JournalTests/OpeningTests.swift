@@ -245,6 +245,18 @@ struct OpeningTests {
     #expect(complaint == nil)
   }
 
+  /// Its pointers could lead in a circle, and each step would add to what is found.
+  @Test func aJournalLargerThanTheFilesystemIsRefusedBeforeItsPointersAreFollowed() throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "12M", blockSize: 1024,
+      options: ["-J", "size=1", "-O", "^extent,^64bit"])
+    try Program.succeed(["tune2fs", "-O", "extents", image.path])
+    try Program.succeed(["debugfs", "-w", "-R", "sif <8> size 0x3fffffffc00", image.path])
+    let error = #expect(throws: FileSystemError.self) { try FileSystem.open(image.path) }
+    #expect("\(try #require(error))".contains("its size is"))
+  }
+
   @Test func readingWritesNothing() throws {
     let base = try left()
     let before = try base.contents()
