@@ -62,6 +62,7 @@ let package = Package(
         collections,
       ]),
     box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format"]),
+    box("ExtantCheck", ["ExtantBase", "Threading", "BlockIO", "Ext4Format", "Journal"]),
     box(
       "ExtantFuse",
       [

@@ -58,6 +58,7 @@ public struct GroupDescriptor: Sendable, Equatable {
     }
     guard bytes.byteCount >= superblock.descriptorSize, group.rawValue < superblock.groupCount
     else { throw broken("it does not exist") }
+    self.init(unchecked: bytes, superblock: superblock)
 
     if superblock.hasUninitializedGroups {
       let stored = bytes.le16(Field.checksum)
@@ -67,6 +68,21 @@ public struct GroupDescriptor: Sendable, Equatable {
       }
     }
 
+    try check(group: group, superblock: superblock, broken)
+  }
+
+  /// Whether the checksum of the descriptor in `bytes` is right, or there is none to be right.
+  public static func hasValidChecksum(
+    _ bytes: RawSpan, group: GroupIndex, superblock: Superblock
+  ) -> Bool {
+    !superblock.hasUninitializedGroups
+      || bytes.le16(Field.checksum) == checksum(of: bytes, group: group, superblock: superblock)
+  }
+
+  /// Decodes the descriptor at the start of `bytes` as it is, with no rule enforced.
+  ///
+  /// - Parameter bytes: at least `superblock.descriptorSize` of them.
+  public init(unchecked bytes: RawSpan, superblock: Superblock) {
     let is64Bit = superblock.is64Bit
     func address(_ low: Int, _ high: Int) -> BlockAddress {
       BlockAddress(UInt64(bytes.le32(low)) | (is64Bit ? UInt64(bytes.le32(high)) << 32 : 0))
@@ -84,8 +100,6 @@ public struct GroupDescriptor: Sendable, Equatable {
     flags = Flags(rawValue: bytes.le16(Field.flags))
     blockBitmapChecksum = count(Field.blockBitmapChecksumLow, Field.blockBitmapChecksumHigh)
     inodeBitmapChecksum = count(Field.inodeBitmapChecksumLow, Field.inodeBitmapChecksumHigh)
-
-    try check(group: group, superblock: superblock, broken)
   }
 
   private func check(
@@ -159,8 +173,6 @@ public struct GroupDescriptor: Sendable, Equatable {
     }
   }
 
-  /// crc32c's low half with metadata_csum, crc16 with uninit_bg; over the UUID (or its seed), the
-  /// group's number and the descriptor.
   /// Where the inode table of a descriptor starts, whatever else is wrong with it: this never
   /// changes. Traps on fewer bytes than a descriptor has.
   public static func inodeTable(_ bytes: RawSpan, superblock: Superblock) -> BlockAddress {
@@ -168,6 +180,8 @@ public struct GroupDescriptor: Sendable, Equatable {
     return BlockAddress(UInt64(bytes.le32(Field.inodeTableLow)) | high << 32)
   }
 
+  /// crc32c's low half with metadata_csum, crc16 with uninit_bg; over the UUID (or its seed), the
+  /// group's number and the descriptor.
   private static func checksum(
     of bytes: RawSpan, group: GroupIndex, superblock: Superblock
   ) -> UInt16 {

@@ -48,6 +48,17 @@ extension Inode {
     }
   }
 
+  /// Whether the checksum of the inode in `bytes` is right, or there is none to be right.
+  static func hasValidChecksum(
+    _ bytes: RawSpan, extraSize: UInt16, number: InodeNumber, superblock: Superblock
+  ) -> Bool {
+    guard superblock.hasMetadataChecksums else { return true }
+    let computed = checksum(bytes, extraSize: extraSize, number: number, superblock: superblock)
+    let low = UInt32(bytes.le16(Field.checksumLow))
+    guard hasChecksumHigh(extraSize) else { return low == computed }
+    return low | UInt32(bytes.le16(Field.checksumHigh)) << 16 == computed
+  }
+
   /// Throws `corrupt` unless `bytes`, as long as an inode, hold inode `number` as it was written:
   /// some inode, with the right checksum where there are checksums. Cheaper than decoding it.
   public static func verifyInUse(

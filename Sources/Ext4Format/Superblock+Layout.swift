@@ -51,6 +51,12 @@ extension Superblock {
     InodeNumber(group.rawValue * inodesPerGroup + 1)
   }
 
+  /// log2 of the blocks in a cluster; 0 without `bigalloc`.
+  public var clusterShift: UInt32 {
+    features.readOnlyCompat.contains(.bigalloc)
+      ? get32(SuperblockField.logClusterSize) - get32(SuperblockField.logBlockSize) : 0
+  }
+
   /// The inode's place: its block and the byte in it, given the descriptor of its group.
   ///
   /// - Throws: `corrupt` for a number that no inode has.

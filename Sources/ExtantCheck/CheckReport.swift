@@ -1,0 +1,29 @@
+import BlockIO
+import ExtantBase
+
+/// What a check found, and what is to be written to repair it.
+public struct CheckReport: Sendable {
+  /// The first of them: as many as `Checker.keptIssues`. All were shown to `CheckOptions.decide`.
+  public internal(set) var issues: [Issue] = []
+  /// Of all issues, by how bad they are.
+  public internal(set) var counts: [Severity: Int] = [:]
+  /// How many were not repaired: declined, or nothing could be done.
+  public internal(set) var leftCount = 0
+  /// Whether any issue was found that `-p` must not repair.
+  public internal(set) var needsDecision = false
+  /// The image said it was clean, and that was believed.
+  public internal(set) var wasSkipped = false
+  /// The image with all repairs. Its written pieces are the plan.
+  public internal(set) var repaired: OverlayDevice?
+  /// In bytes, of the filesystem's blocks.
+  public internal(set) var blockSize = 1024
+  public internal(set) var inodesInUse: UInt64 = 0
+  public internal(set) var inodeCount: UInt64 = 0
+  public internal(set) var blocksInUse: UInt64 = 0
+  public internal(set) var blockCount: UInt64 = 0
+
+  public init() {}
+
+  /// Whether anything is wrong: notices alone are not.
+  public var isBroken: Bool { counts.contains { $0.key > .notice && $0.value > 0 } }
+}

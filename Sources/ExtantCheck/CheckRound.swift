@@ -1,0 +1,48 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// What one round of checking builds up. The passes are extensions of it, one folder each, in the
+/// order in which `Checker` calls them; each uses what the ones before have settled. Used by one thread.
+final class CheckRound {
+  /// 1 for the first.
+  let number: Int
+  let image: WorkingImage
+  let options: CheckOptions
+  let reporter: Reporter
+
+  /// Its geometry is settled. Its counts, flags and times may be changed by any pass;
+  /// `finishSuperblock` writes it.
+  var superblock: Superblock
+  /// Settled by `checkGroups`: every address lies in the filesystem. Counts, flags and checksums may
+  /// be changed by later passes; `checkSummaries` writes them.
+  var groups: [GroupDescriptor] = []
+  /// What is owned: by the filesystem itself after `checkGroups`, by everything after `checkInodes`.
+  var claims: BlockClaims
+  /// Settled by `checkInodes`.
+  var inodes: InodeLedger
+  /// Settled by `checkInodes`: all directories and their blocks.
+  var directories = DirectoryList()
+  /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.
+  var putOff: [(CheckRound) throws(FileSystemError) -> Void] = []
+
+  init(
+    _ number: Int, _ image: WorkingImage, _ superblock: Superblock, _ options: CheckOptions,
+    _ reporter: Reporter
+  ) {
+    self.number = number
+    self.image = image
+    self.superblock = superblock
+    self.options = options
+    self.reporter = reporter
+    claims = BlockClaims(superblock)
+    inodes = InodeLedger(superblock)
+  }
+
+  /// Reports an issue. True where it shall be repaired now.
+  func found(
+    _ kind: IssueKind, _ place: Place, found: IssueValue? = nil, expected: IssueValue? = nil
+  ) throws(FileSystemError) -> Bool {
+    try reporter.found(Issue(kind, place, found: found, expected: expected))
+  }
+}

@@ -1,0 +1,65 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// Finds what is wrong with an ext2, ext3 or ext4 image, and plans its repair.
+///
+/// Every repair is made at once, in memory, over the image: later passes see a consistent world, and
+/// -n goes the same way as -y. When all is done, the blocks that changed are the plan; whoever asked
+/// for the repair has it written as a whole (`RepairPlan`). After repairs everything is checked once
+/// more, until a round finds nothing: so a second run finds nothing either.
+public enum Checker {
+  /// Rounds of checking and repairing; what is not consistent then stays reported.
+  static let roundLimit = 8
+
+  /// Checks the image on `device`, and plans its repair where the options ask for that.
+  ///
+  /// The device is only read. Nothing is written: see `CheckReport.repaired`.
+  ///
+  /// - Throws: `.io` where the device fails; `corrupt` where nothing can be made of the image;
+  ///   `unsupported` for what is not built; what `CheckOptions.decide` throws.
+  public static func check(
+    _ device: any BlockDevice, _ options: CheckOptions
+  ) throws(FileSystemError) -> CheckReport {
+    let reporter = Reporter(options)
+    let image = try WorkingImage(device, options, reporter)
+    reporter.report.repaired = image.overlay
+    reporter.report.blockSize = image.blockSize
+    for number in 1...roundLimit {
+      reporter.startRound()
+      guard try round(number, image, options, reporter) else { break }
+      // What would be repaired is known after one round.
+      if options.mode == .report || reporter.repairsInRound == 0 { break }
+    }
+    return reporter.report
+  }
+
+  /// One round of all passes. False where there is nothing more to be done.
+  private static func round(
+    _ number: Int, _ image: WorkingImage, _ options: CheckOptions, _ reporter: Reporter
+  ) throws(FileSystemError) -> Bool {
+    var superblock = try SuperblockCheck(image, options, reporter).run()
+    superblock = try JournalCheck(image, superblock, options, reporter).run()
+    if options.journalOnly { return false }
+    if number == 1, !options.isForced, reporter.report.counts.isEmpty,
+      SuperblockCheck.isClean(superblock, options)
+    {
+      reporter.report.wasSkipped = true
+      return false
+    }
+    let round = CheckRound(number, image, superblock, options, reporter)
+    try round.checkGroups()
+    try round.checkOrphans()
+    try round.checkInodes()
+    try round.resolveSharedBlocks()
+    try round.finishInodes()
+    try round.checkDirectories()
+    try round.checkConnectivity()
+    try round.checkLinkCounts()
+    if options.rebuildsDirectories { try round.rebuildDirectories() }
+    try round.checkSummaries()
+    try round.checkQuota()
+    try round.finishSuperblock()
+    return true
+  }
+}

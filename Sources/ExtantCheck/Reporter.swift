@@ -1,0 +1,43 @@
+import ExtantBase
+
+/// Takes the issues that passes find, and says which are to be repaired.
+final class Reporter {
+  /// Issues kept in the report; the rest are only shown and counted.
+  static let keptIssues = 10_000
+
+  let options: CheckOptions
+  var report = CheckReport()
+  private(set) var repairsInRound = 0
+  /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
+  private var declined: [Issue] = []
+
+  init(_ options: CheckOptions) { self.options = options }
+
+  func startRound() { repairsInRound = 0 }
+
+  /// Records the issue. True where it shall be repaired now: always but where somebody was asked and
+  /// said no, for in every other mode the repairs are a plan first.
+  func found(_ issue: Issue) throws(FileSystemError) -> Bool {
+    if declined.contains(issue) { return false }
+    let entry = issue.kind.entry
+    report.counts[entry.severity, default: 0] += 1
+    if report.issues.count < Self.keptIssues { report.issues.append(issue) }
+    if !entry.isSafe { report.needsDecision = true }
+    let answer = try options.decide?(issue) ?? true
+    guard options.mode != .ask || answer else {
+      report.leftCount += 1
+      if declined.count < Self.keptIssues { declined.append(issue) }
+      return false
+    }
+    repairsInRound += 1
+    return true
+  }
+
+  /// Records an issue that nothing is done about here: a notice, or one that its repair leaves to
+  /// another.
+  func note(_ issue: Issue) throws(FileSystemError) {
+    report.counts[issue.kind.entry.severity, default: 0] += 1
+    if report.issues.count < Self.keptIssues { report.issues.append(issue) }
+    _ = try options.decide?(issue)
+  }
+}

@@ -1,0 +1,49 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// The image as the checker sees it: what the device holds, with all repairs so far laid over it.
+///
+/// Nothing reaches the device: the blocks that changed are the repair plan.
+final class WorkingImage: Sendable {
+  let overlay: OverlayDevice
+  let blockSize: Int
+
+  /// - Parameter device: only read, and not closed by the overlay's end.
+  init(_ device: any BlockDevice, blockSize: Int) {
+    overlay = OverlayDevice(base: device, pieceByteCount: blockSize)
+    self.blockSize = blockSize
+  }
+
+  /// In blocks, whole ones only.
+  var deviceBlockCount: UInt64 { overlay.byteCount / UInt64(blockSize) }
+
+  /// Fills `buffer`, of one block or several, from `address` on.
+  func read(_ address: BlockAddress, into buffer: BlockBuffer) throws(FileSystemError) {
+    var bytes = buffer.mutableBytes
+    try overlay.read(into: &bytes, at: try offset(address, count: buffer.byteCount))
+  }
+
+  /// A private copy of the block.
+  func block(_ address: BlockAddress) throws(FileSystemError) -> BlockBuffer {
+    let buffer = BlockBuffer(byteCount: blockSize)
+    try read(address, into: buffer)
+    return buffer
+  }
+
+  func write(_ buffer: BlockBuffer, at address: BlockAddress) throws(FileSystemError) {
+    try overlay.write(buffer.bytes, at: try offset(address, count: buffer.byteCount))
+  }
+
+  private func offset(_ address: BlockAddress, count: Int) throws(FileSystemError) -> UInt64 {
+    let (offset, overflow) = address.rawValue.multipliedReportingOverflow(by: UInt64(blockSize))
+    let (end, pastEnd) = offset.addingReportingOverflow(UInt64(count))
+    guard !overflow, !pastEnd, end <= overlay.byteCount else {
+      throw .corrupt(Corruption("block", block: address, "it lies past the end of the device"))
+    }
+    return offset
+  }
+
+  /// Blocks that differ from the device's or were at least written, ascending.
+  var writtenBlocks: [BlockAddress] { overlay.writtenPieces.map { BlockAddress($0) } }
+}

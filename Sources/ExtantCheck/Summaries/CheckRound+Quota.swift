@@ -1,0 +1,8 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+extension CheckRound {
+  /// The quota files say what is used.
+  func checkQuota() throws(FileSystemError) {}
+}
