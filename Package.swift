@@ -114,6 +114,18 @@ let package = Package(
     .executableTarget(
       name: "faults", dependencies: ["FaultKit", "TestSupport", argumentParser],
       path: "Tests/Faults", swiftSettings: strict),
+    .target(
+      name: "CheckKit",
+      dependencies: [
+        "TestSupport", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
+      ],
+      path: "Tests/CheckKit", swiftSettings: strict),
+    .executableTarget(
+      name: "checks", dependencies: ["CheckKit", "TestSupport", argumentParser],
+      path: "Tests/Checks", swiftSettings: strict),
+    tests(
+      "CheckTests",
+      ["CheckKit", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "TestSupport", "checks"]),
     tests(
       "CrashTests",
       ["CrashKit", "crash", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),

@@ -5,7 +5,9 @@ public enum DirectoryIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .blockChecksum:
-      IssueEntry(.major, "has a directory block with a wrong checksum", repair: "Keep the entries that can be used")
+      IssueEntry(
+        .major, "has a directory block with a wrong checksum",
+        repair: "Keep the entries that can be used")
     }
   }
 }

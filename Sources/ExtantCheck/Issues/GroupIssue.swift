@@ -5,7 +5,8 @@ public enum GroupIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .badChecksum:
-      IssueEntry(.minor, "has a descriptor with a wrong checksum", repair: "Compute it anew", isSafe: true)
+      IssueEntry(
+        .minor, "has a descriptor with a wrong checksum", repair: "Compute it anew", isSafe: true)
     }
   }
 }

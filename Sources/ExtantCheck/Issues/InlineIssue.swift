@@ -5,7 +5,9 @@ public enum InlineIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .notAllowed:
-      IssueEntry(.major, "says that its data is in the inode, which the filesystem does not know", repair: "Clear the flag")
+      IssueEntry(
+        .major, "says that its data is in the inode, which the filesystem does not know",
+        repair: "Clear the flag")
     }
   }
 }

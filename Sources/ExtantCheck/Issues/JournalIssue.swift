@@ -5,7 +5,8 @@ public enum JournalIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .needsReplay:
-      IssueEntry(.notice, "holds changes that are not in place yet", repair: "Replay it", isSafe: true)
+      IssueEntry(
+        .notice, "holds changes that are not in place yet", repair: "Replay it", isSafe: true)
     }
   }
 }

@@ -5,7 +5,9 @@ public enum QuotaIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .usage:
-      IssueEntry(.minor, "has quota files that do not say what is used", repair: "Write them anew", isSafe: true)
+      IssueEntry(
+        .minor, "has quota files that do not say what is used", repair: "Write them anew",
+        isSafe: true)
     }
   }
 }

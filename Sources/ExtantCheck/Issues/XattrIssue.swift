@@ -5,7 +5,9 @@ public enum XattrIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .blockChecksum:
-      IssueEntry(.major, "has an attribute block with a wrong checksum", repair: "Keep what can be used of it")
+      IssueEntry(
+        .major, "has an attribute block with a wrong checksum",
+        repair: "Keep what can be used of it")
     }
   }
 }

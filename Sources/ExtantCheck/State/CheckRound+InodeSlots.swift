@@ -57,7 +57,8 @@ extension CheckRound {
   /// It is the caller's to write and to enter in the ledger.
   func freeInodeNumber(near goal: InodeNumber) -> InodeNumber? {
     let first = superblock.firstInode
-    let start = max(first, superblock.group(of: goal).map { superblock.firstInode(in: $0).rawValue } ?? first)
+    let start = max(
+      first, superblock.group(of: goal).map { superblock.firstInode(in: $0).rawValue } ?? first)
     for number in [start..<(superblock.inodeCount + 1), first..<start].joined()
     where !inodes.isInUse(InodeNumber(number)) {
       return InodeNumber(number)

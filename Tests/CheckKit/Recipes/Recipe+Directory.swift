@@ -1,0 +1,7 @@
+import Ext4Format
+import ExtantBase
+import ExtantCheck
+
+extension Recipe {
+  static let directoryRecipes: [Recipe] = []
+}
