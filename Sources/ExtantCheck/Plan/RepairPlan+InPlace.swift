@@ -1,0 +1,68 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// Writing without the help of a journal. A crash in the middle leaves an image that says that it is
+/// not clean, with some repairs done and others not: the next check goes on from there.
+extension RepairPlan {
+  func writeInPlace(_ undo: UndoFile.Writer?) throws(FileSystemError) {
+    let others = blocks.filter { $0 != superblockBlock }
+    try undo?.save(others.isEmpty ? blocks : merged(others), after: repaired)
+    if !others.isEmpty {
+      try markNotClean()
+      try copy(others)
+      try device.flush()
+    }
+    try copy([superblockBlock])
+    try device.flush()
+  }
+
+  /// With the superblock's block, ascending.
+  func merged(_ others: [BlockAddress]) -> [BlockAddress] {
+    blocks.contains(superblockBlock) ? blocks : ([superblockBlock] + others).sorted()
+  }
+
+  /// Says in the superblock on the device, durably, that a check is due: so nobody takes for sound
+  /// what a crash leaves half repaired. A superblock that cannot be read says so by itself.
+  func markNotClean() throws(FileSystemError) {
+    guard var superblock = try readSuperblock(device), superblock.state.contains(.clean) else {
+      return
+    }
+    superblock.state.remove(.clean)
+    try store(superblock)
+  }
+
+  /// Nil where there is none that is sound by itself.
+  func readSuperblock(_ device: any BlockDevice) throws(FileSystemError) -> Superblock? {
+    guard device.byteCount >= Superblock.byteOffset + UInt64(Superblock.byteCount) else {
+      return nil
+    }
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    try device.read(into: &bytes, at: Superblock.byteOffset)
+    return try? Superblock(buffer.bytes)
+  }
+
+  /// Writes it to its place on the device, durably.
+  func store(_ superblock: Superblock) throws(FileSystemError) {
+    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
+    var bytes = buffer.mutableBytes
+    superblock.encode(into: &bytes)
+    device.note(.superblockWrite)
+    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
+  }
+
+  /// Copies blocks, which ascend, from the repaired image to the device.
+  func copy(_ blocks: [BlockAddress]) throws(FileSystemError) {
+    let longest = max(1, Self.chunk / blockSize)
+    let buffer = BlockBuffer(byteCount: longest * blockSize)
+    try Self.forEachRun(blocks, longest: longest) { (run) throws(FileSystemError) in
+      let offset = run.first.rawValue * UInt64(blockSize)
+      let count = min(run.count * blockSize, Int(clamping: device.byteCount - offset))
+      var bytes = buffer.mutableBytes
+      var part = bytes._mutatingExtracting(0..<count)
+      try repaired.read(into: &part, at: offset)
+      try device.write(buffer.bytes.extracting(0..<count), at: offset)
+    }
+  }
+}
