@@ -38,6 +38,21 @@ extension RawSpan {
   /// A copy of all bytes.
   @inlinable public func array() -> [UInt8] { array(0..<byteCount) }
 
+  /// Whether both hold the same bytes.
+  public func isEqual(to other: RawSpan) -> Bool {
+    guard byteCount == other.byteCount else { return false }
+    var offset = 0
+    while offset + 8 <= byteCount {
+      if le64(offset) != other.le64(offset) { return false }
+      offset += 8
+    }
+    while offset < byteCount {
+      if u8(offset) != other.u8(offset) { return false }
+      offset += 1
+    }
+    return true
+  }
+
   /// Whether every byte in `range` is zero.
   public func isZero(_ range: Range<Int>) -> Bool {
     let part = extracting(range)

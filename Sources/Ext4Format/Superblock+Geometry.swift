@@ -113,10 +113,14 @@ extension Superblock {
         }
       }
       let descriptorsPerBlock = UInt64(blockSize / descriptorSize)
-      let tableEnd = 1 + (groups + descriptorsPerBlock - 1) / descriptorsPerBlock
+      var undivided = (groups + descriptorsPerBlock - 1) / descriptorsPerBlock
+      if incompat.contains(.metaBg) {
+        undivided = min(undivided, UInt64(bytes.le32(SuperblockField.firstMetaBlockGroup)))
+      }
+      // Block 0 goes before the superblock where blocks of 1 KiB are clustered.
+      let tableStart: UInt64 = blockSize == 1024 && firstDataBlock == 0 ? 2 : 1
       guard
-        incompat.contains(.metaBg)
-          || tableEnd <= min(UInt64(blocksPerGroup), blockCount - UInt64(firstDataBlock))
+        tableStart + undivided <= min(UInt64(blocksPerGroup), blockCount - UInt64(firstDataBlock))
       else { throw broken("the descriptors of \(groups) groups do not fit the first group") }
       let reservedDescriptorBlocks = Int(bytes.le16(SuperblockField.reservedDescriptorBlocks))
       guard reservedDescriptorBlocks <= blockSize / 4 else {

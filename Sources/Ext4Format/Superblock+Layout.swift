@@ -88,19 +88,58 @@ extension Superblock {
     return rest == 1
   }
 
-  /// The block that holds the superblock's copy at the start of `group`.
-  public func superblockBlock(in group: GroupIndex) -> BlockAddress { groupFirstBlock(group) }
-
-  /// The block of the primary descriptor table that holds `group`'s descriptor.
-  ///
-  /// `meta_bg`, which scatters the table, is refused by `checkSupport`.
-  public func descriptorBlock(for group: GroupIndex) -> BlockAddress {
-    BlockAddress(UInt64(firstDataBlock) + 1 + UInt64(group.rawValue / descriptorsPerBlock))
+  /// The block that holds the superblock, or its copy at the start of `group`.
+  public func superblockBlock(in group: GroupIndex) -> BlockAddress {
+    groupFirstBlock(group) + bootBlockCount(in: group)
   }
 
-  /// The same in the copy at the start of `holder`, a group for which `groupHasSuperblock` holds.
-  public func descriptorBlock(for group: GroupIndex, backupIn holder: GroupIndex) -> BlockAddress {
-    groupFirstBlock(holder) + 1 + UInt64(group.rawValue / descriptorsPerBlock)
+  /// 1 where byte 1,024 lies in a block after the group's first: with blocks of 1 KiB and `bigalloc`,
+  /// for then the first group starts with block 0.
+  private func bootBlockCount(in group: GroupIndex) -> UInt64 {
+    group.rawValue == 0 && blockSize == 1024 && firstDataBlock == 0 ? 1 : 0
+  }
+
+  /// The block of the descriptors that the whole filesystem goes by that holds `group`'s.
+  public func descriptorBlock(for group: GroupIndex) -> BlockAddress {
+    let index = group.rawValue / descriptorsPerBlock
+    if index < undividedDescriptorBlockCount {
+      return superblockBlock(in: GroupIndex(0)) + 1 + UInt64(index)
+    }
+    return dividedDescriptorBlock(in: GroupIndex(index * descriptorsPerBlock))
+  }
+
+  /// The copy of the same in `holder`; nil where it holds none.
+  ///
+  /// Without `meta_bg` each group with a superblock's copy holds all; with it, the second and the
+  /// last of the groups that a block describes hold that block.
+  public func descriptorBlock(for group: GroupIndex, backupIn holder: GroupIndex) -> BlockAddress? {
+    guard holder.rawValue < groupCount else { return nil }
+    let index = group.rawValue / descriptorsPerBlock
+    if index < undividedDescriptorBlockCount {
+      guard groupHasSuperblock(holder) else { return nil }
+      return superblockBlock(in: holder) + 1 + UInt64(index)
+    }
+    guard holder.rawValue / descriptorsPerBlock == index, holdsDividedDescriptors(holder) else {
+      return nil
+    }
+    return dividedDescriptorBlock(in: holder)
+  }
+
+  /// How many blocks of descriptors follow the superblock and its copies, all of them in one place.
+  /// The rest lie in the groups that they describe (`meta_bg`).
+  public var undividedDescriptorBlockCount: UInt32 {
+    features.incompat.contains(.metaBg)
+      ? min(get32(SuperblockField.firstMetaBlockGroup), descriptorTableBlockCount)
+      : descriptorTableBlockCount
+  }
+
+  private func holdsDividedDescriptors(_ group: GroupIndex) -> Bool {
+    let place = group.rawValue % descriptorsPerBlock
+    return place <= 1 || place == descriptorsPerBlock - 1
+  }
+
+  private func dividedDescriptorBlock(in group: GroupIndex) -> BlockAddress {
+    groupHasSuperblock(group) ? superblockBlock(in: group) + 1 : groupFirstBlock(group)
   }
 
   /// The byte in its block at which `group`'s descriptor starts.
@@ -108,9 +147,18 @@ extension Superblock {
     Int(group.rawValue % descriptorsPerBlock) * descriptorSize
   }
 
-  /// How many blocks superblock, descriptor table and its reserve take at the start of `group`.
+  /// How many blocks the boot block, superblock, descriptors and their reserve take at the start of
+  /// `group`.
   public func superblockAreaBlockCount(in group: GroupIndex) -> UInt32 {
-    groupHasSuperblock(group)
-      ? 1 + descriptorTableBlockCount + UInt32(reservedDescriptorBlockCount) : 0
+    var count: UInt32 = 0
+    if groupHasSuperblock(group) { count = UInt32(bootBlockCount(in: group)) + 1 }
+    if group.rawValue / descriptorsPerBlock >= undividedDescriptorBlockCount {
+      if holdsDividedDescriptors(group) { count += 1 }
+    } else if groupHasSuperblock(group) {
+      count += undividedDescriptorBlockCount
+      // They would lie where the divided descriptors are not.
+      if !features.incompat.contains(.metaBg) { count += UInt32(reservedDescriptorBlockCount) }
+    }
+    return count
   }
 }

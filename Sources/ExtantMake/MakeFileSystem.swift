@@ -243,7 +243,9 @@ struct NewFileSystem {
       table.replaceSubrange(index * size..<(index + 1) * size, with: one)
     }
     for holder in superblockHolders {
-      let start = superblock.descriptorBlock(for: GroupIndex(0), backupIn: holder)
+      guard let start = superblock.descriptorBlock(for: GroupIndex(0), backupIn: holder) else {
+        continue
+      }
       try writer.write(table, block: start.rawValue)
     }
   }

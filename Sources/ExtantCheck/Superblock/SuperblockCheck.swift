@@ -38,8 +38,3 @@ extension WorkingImage {
     self.init(device, blockSize: try Superblock(buffer.bytes, verifyChecksum: false).blockSize)
   }
 }
-
-extension CheckRound {
-  /// Writes the superblock, and its copies where they differ in what a copy must have.
-  func finishSuperblock() throws(FileSystemError) {}
-}
