@@ -71,7 +71,7 @@ let package = Package(
     .executableTarget(
       name: "ExtantCLI",
       dependencies: [
-        "Extant", "ExtantMake", "ExtantFuse", "ExtantBase", "Ext4Format", "BlockIO",
+        "Extant", "ExtantMake", "ExtantFuse", "ExtantCheck", "ExtantBase", "Ext4Format", "BlockIO",
         "CExtantSystem", argumentParser, system,
       ],
       swiftSettings: strict),

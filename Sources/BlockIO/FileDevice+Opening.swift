@@ -50,4 +50,22 @@ extension FileDevice {
       decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     throw failure(.open, error, path, reason: "the kernel has it mounted through /dev/\(loop)")
   }
+
+  /// Refuses what is mounted, for readers who would make nothing of a filesystem that changes;
+  /// opening for writing does so by itself. What cannot be looked at is not refused here.
+  ///
+  /// - Throws: `.io` with EBUSY.
+  public static func refuseIfMounted(_ path: String) throws(FileSystemError) {
+    var status = csys_file_status()
+    guard unsafe csys_path_status(path, &status) == 0 else { return }
+    switch status.kind {
+    case CSYS_FILE_REGULAR:
+      try refuseIfMountedThroughLoop(status, path)
+    case CSYS_FILE_BLOCK_DEVICE where unsafe csys_block_device_is_claimed(path) != 0:
+      throw failure(
+        .open, Errno.resourceBusy.rawValue, path,
+        reason: "the block device is mounted, or another program has claimed it")
+    default: break
+    }
+  }
 }

@@ -246,15 +246,19 @@ static int is_mounted_here(const char *number) {
   return found;
 }
 
+int csys_block_device_is_claimed(const char *path) {
+  int fd;
+  int e = open_retrying(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK, &fd);
+  if (!e) close(fd);
+  return e == EBUSY;
+}
+
 // Whether the loop device is in use: claimed in the kernel's view (which sees every mount
 // namespace), or, where we may not open it, mounted in ours.
 static int is_in_use(const char *loop) {
   char path[300], number[64];
   snprintf(path, sizeof path, "/dev/%s", loop);
-  int fd;
-  int e = open_retrying(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK, &fd);
-  if (!e) close(fd);
-  if (e == EBUSY) return 1;
+  if (csys_block_device_is_claimed(path)) return 1;
   snprintf(path, sizeof path, "/sys/block/%s/dev", loop);
   return read_text(path, number, sizeof number) > 0 && is_mounted_here(number);
 }

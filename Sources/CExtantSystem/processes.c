@@ -55,14 +55,28 @@ static volatile sig_atomic_t noted;
 
 static void note(int number) { noted = number; }
 
-void csys_note_end_signals(void) {
+static int status_at_end_signal;
+
+static void end_at_once(int number) {
+  (void)number;
+  _exit(status_at_end_signal);
+}
+
+static void handle_end_signals(void (*handler)(int)) {
   const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
   // No SA_RESTART: the interrupted call must return.
-  struct sigaction action = {.sa_handler = note}, old;
+  struct sigaction action = {.sa_handler = handler}, old;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
     // What is ignored, as under nohup(1), stays so.
     if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
       sigaction(numbers[i], &action, NULL);
+}
+
+void csys_note_end_signals(void) { handle_end_signals(note); }
+
+void csys_exit_at_end_signals(int status) {
+  status_at_end_signal = status;
+  handle_end_signals(end_at_once);
 }
 
 int csys_noted_end_signal(void) { return noted; }

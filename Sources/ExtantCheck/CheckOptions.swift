@@ -29,9 +29,11 @@ public struct CheckOptions: Sendable {
   /// Seconds since 1970 for what the repair dates; nil for the clock.
   public var time: Int64?
 
-  /// Called with each issue as it is found. With mode `ask` the answer decides on the repair; else
+  /// Called with each issue that can be repaired, as it is found. With mode `ask` the answer decides on the repair; else
   /// it is not looked at.
   public var decide: (@Sendable (Issue) throws(FileSystemError) -> Bool)?
+  /// Called with each issue that nothing is done about: there is nothing to decide.
+  public var note: (@Sendable (Issue) throws(FileSystemError) -> Void)?
   /// Called now and then with the pass and how much of it is done, 0 to 1.
   public var progress: (@Sendable (_ pass: Int, _ done: Double) -> Void)?
 

@@ -3,7 +3,7 @@ import ExtantBase
 
 /// What a check found, and what is to be written to repair it.
 public struct CheckReport: Sendable {
-  /// The first of them: as many as `Checker.keptIssues`. All were shown to `CheckOptions.decide`.
+  /// The first of them: as many as `Checker.keptIssues`. All were shown to `CheckOptions.decide` or `note`.
   public internal(set) var issues: [Issue] = []
   /// Of all issues, by how bad they are.
   public internal(set) var counts: [Severity: Int] = [:]

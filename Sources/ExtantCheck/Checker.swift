@@ -30,6 +30,8 @@ public enum Checker {
       guard try round(number, image, options, reporter) else { break }
       // What would be repaired is known after one round.
       if options.mode == .report || reporter.repairsInRound == 0 { break }
+      // What is still wrong after the last round is not repaired.
+      if number == roundLimit { reporter.report.leftCount += reporter.repairsInRound }
     }
     return reporter.report
   }

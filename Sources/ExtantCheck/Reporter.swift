@@ -38,6 +38,6 @@ final class Reporter {
   func note(_ issue: Issue) throws(FileSystemError) {
     report.counts[issue.kind.entry.severity, default: 0] += 1
     if report.issues.count < Self.keptIssues { report.issues.append(issue) }
-    _ = try options.decide?(issue)
+    try options.note?(issue)
   }
 }

@@ -50,6 +50,9 @@ int csys_file_sync_directory(const char *path);
 int csys_file_punch(int fd, uint64_t offset, uint64_t count);
 int csys_block_device_discard(int fd, uint64_t offset, uint64_t count);
 
+// Whether a block device is mounted, or held by another program for itself.
+int csys_block_device_is_claimed(const char *path);
+
 // Whether the kernel has a file mounted through a loop device. `device` and `inode` are those of
 // csys_file_status. 0: no. EBUSY: yes, and `name` holds the loop device's name, as "loop3".
 // Anything else: it cannot be told (no /sys).

@@ -23,6 +23,9 @@ int csys_wait_end_signal(int wake);
 // else.
 void csys_note_end_signals(void);
 
+// From now on they end the program at once with this status.
+void csys_exit_at_end_signals(int status);
+
 // The number of the last signal noted, or 0.
 int csys_noted_end_signal(void);
 

@@ -1,0 +1,56 @@
+import ExtantCheck
+
+/// Issues in words.
+enum IssueText {
+  /// "inode 12 (/a/b, block 34) has a wrong checksum (found 0x1, expected 0x2)".
+  static func sentence(_ issue: Issue) -> String {
+    var text = place(issue.place) + " " + issue.kind.entry.summary
+    let values = [
+      issue.found.map { "found \(value($0))" }, issue.expected.map { "expected \(value($0))" },
+    ].compactMap { $0 }
+    if !values.isEmpty { text += " (" + values.joined(separator: ", ") + ")" }
+    return text
+  }
+
+  /// The repair within a sentence: "compute it anew".
+  static func repair(_ issue: Issue) -> String {
+    let text = issue.kind.entry.repair
+    return text.prefix(1).lowercased() + text.dropFirst()
+  }
+
+  static func value(_ value: IssueValue) -> String {
+    switch value {
+    case .number(let number): "\(number)"
+    case .hexadecimal(let number): "0x" + String(number, radix: 16)
+    case .text(let text): shown(Array(text.utf8))
+    }
+  }
+
+  private static func place(_ place: Place) -> String {
+    var parts: [String] = []
+    if let inode = place.inode { parts.append("inode \(inode.rawValue)") }
+    if let path = place.path { parts.append(shown(path)) }
+    if let name = place.name { parts.append("name \"\(shown(name))\"") }
+    if let logical = place.logical { parts.append("its block \(logical)") }
+    if let group = place.group { parts.append("group \(group.rawValue)") }
+    if let block = place.block { parts.append("block \(block.rawValue)") }
+    if let offset = place.offset { parts.append("byte \(offset)") }
+    guard let subject = parts.first else { return "the filesystem" }
+    return parts.count == 1
+      ? subject : subject + " (" + parts.dropFirst().joined(separator: ", ") + ")"
+  }
+
+  /// Bytes from an image, so that no terminal takes them for orders to it.
+  static func shown(_ bytes: [UInt8]) -> String {
+    var result = ""
+    for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+      switch scalar.value {
+      case 0..<0x20, 0x7f..<0xa0:
+        let digits = String(scalar.value, radix: 16)
+        result += "\\x" + (digits.count < 2 ? "0" : "") + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+}
