@@ -48,6 +48,15 @@ extension Inode {
     }
   }
 
+  /// The same for a slot of which nothing is known yet: its extra size may be anything.
+  public static func hasValidChecksum(
+    slot bytes: RawSpan, number: InodeNumber, superblock: Superblock
+  ) -> Bool {
+    let room = superblock.inodeSize - baseSize
+    let extraSize = room > 0 ? min(bytes.le16(Field.extraSize), UInt16(room)) : 0
+    return hasValidChecksum(bytes, extraSize: extraSize, number: number, superblock: superblock)
+  }
+
   /// Whether the checksum of the inode in `bytes` is right, or there is none to be right.
   static func hasValidChecksum(
     _ bytes: RawSpan, extraSize: UInt16, number: InodeNumber, superblock: Superblock

@@ -21,6 +21,8 @@ final class CheckRound {
   var claims: BlockClaims
   /// Settled by `checkInodes`.
   var inodes: InodeLedger
+  /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
+  var inodeWrites: UInt64 = 0
   /// Settled by `checkInodes`: all directories and their blocks.
   var directories = DirectoryList()
   /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.

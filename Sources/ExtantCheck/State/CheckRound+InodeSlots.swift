@@ -33,6 +33,7 @@ extension CheckRound {
     var bytes = buffer.mutableBytes
     bytes.copy(raw.bytes, at: offset)
     try image.write(buffer, at: block)
+    inodeWrites &+= 1
   }
 
   /// Frees an inode that pass 1 has seen, with its blocks.
