@@ -117,12 +117,15 @@ let package = Package(
     .target(
       name: "CheckKit",
       dependencies: [
-        "TestSupport", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
+        "TestSupport", "Extant", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
       ],
       path: "Tests/CheckKit", swiftSettings: strict),
     .executableTarget(
       name: "checks", dependencies: ["CheckKit", "TestSupport", argumentParser],
       path: "Tests/Checks", swiftSettings: strict),
+    .executableTarget(
+      name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
+      swiftSettings: strict),
     tests(
       "CheckTests",
       ["CheckKit", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "TestSupport", "checks"]),

@@ -8,7 +8,7 @@ import TestSupport
 struct Checks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
-    subcommands: [BasesCommand.self, RecipesCommand.self])
+    subcommands: [BasesCommand.self, RecipesCommand.self, SeedsCommand.self])
 }
 
 /// `checks recipes`
@@ -60,4 +60,12 @@ struct BasesCommand: ParsableCommand {
     }
     if failures > 0 { throw ExitCode(1) }
   }
+}
+
+/// `checks seeds`
+struct SeedsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "seeds", abstract: "Makes the fuzzer's seed images in Images/seeds again.")
+
+  func run() throws { try FuzzSeed.pack() }
 }

@@ -1,0 +1,105 @@
+import BlockIO
+import Extant
+import ExtantBase
+import ExtantCheck
+
+/// One execution: an image is damaged as the input says, opened and read by the engine, checked and
+/// repaired, checked again, opened and read again. Nothing may trap, and the repair must last.
+public struct FuzzRun: Sendable {
+  public let seeds: [FuzzSeed]
+
+  public init(_ seeds: [FuzzSeed]) { self.seeds = seeds }
+
+  /// The first byte chooses the seed, and with its two highest bits clear that the engine reads
+  /// the image before and after; the rest are changes.
+  ///
+  /// - Returns: what went wrong without a trap; nil where all is well.
+  public func run(_ input: [UInt8]) -> String? {
+    guard let first = input.first, !seeds.isEmpty else { return nil }
+    let seed = seeds[Int(first & 0x3f) % seeds.count]
+    let image: OverlayDevice
+    do { image = try seed.image(with: input.dropFirst()) } catch { return "\(error)" }
+
+    let reads = first & 0xc0 == 0
+    if reads { Self.readAll(image.copy()) }
+    var options = CheckOptions(.repair)
+    options.isForced = true
+    options.time = 1_750_000_000
+    let repaired: OverlayDevice
+    do {
+      let report = try Checker.check(image, options)
+      guard report.leftCount == 0, let device = report.repaired else { return nil }
+      repaired = device
+    } catch {
+      // Refused by name, as what cannot be repaired is.
+      return nil
+    }
+    do {
+      let again = try Checker.check(repaired, options)
+      guard again.issues.isEmpty else {
+        return "\(seed.name): after the repair: \(RecipeRunner.text(again))"
+      }
+    } catch {
+      return "\(seed.name): after the repair: \(error)"
+    }
+    if reads { Self.readAll(repaired.copy()) }
+    return nil
+  }
+
+  /// Opens the image with the engine and reads what can be read; errors are answers.
+  static func readAll(_ device: OverlayDevice) {
+    var options = FileSystem.Options.readOnly
+    options.cacheByteLimit = 1 << 20
+    guard let fileSystem = try? FileSystem(device: device, options: options) else { return }
+    var walk = Walk(fileSystem)
+    walk.run()
+    try? fileSystem.close()
+  }
+
+  /// All names, each directory and each file once, no more than so many of either.
+  private struct Walk {
+    let fileSystem: FileSystem
+    private var seen: Set<InodeNumber> = [.root]
+    private var waiting: [InodeNumber] = [.root]
+    private static let limit = 256
+
+    init(_ fileSystem: FileSystem) { self.fileSystem = fileSystem }
+
+    mutating func run() {
+      while let directory = waiting.popLast() {
+        var entries: [DirectoryEntry] = []
+        try? fileSystem.readDirectory(directory, from: 0) { entry in
+          entries.append(entry)
+          return entries.count < Self.limit
+        }
+        for entry in entries where seen.count < Self.limit && seen.insert(entry.inode).inserted {
+          look(entry.inode)
+        }
+      }
+    }
+
+    private mutating func look(_ inode: InodeNumber) {
+      guard let attributes = try? fileSystem.attributes(of: inode) else { return }
+      for name in (try? fileSystem.extendedAttributeNames(of: inode)) ?? [] {
+        _ = try? fileSystem.extendedAttribute(name, of: inode)
+      }
+      switch attributes.kind {
+      case .directory: waiting.append(inode)
+      case .symbolicLink: _ = try? fileSystem.readSymbolicLink(inode)
+      case .regular: read(inode, attributes.size)
+      default: break
+      }
+    }
+
+    /// The first and the last of the file: it may say that it is as large as can be.
+    private func read(_ inode: InodeNumber, _ size: UInt64) {
+      guard let file = try? fileSystem.openFile(inode, .read) else { return }
+      defer { file.close() }
+      let buffer = BlockBuffer(byteCount: 16384)
+      for offset in [0, size - min(size, 8192)] {
+        var bytes = buffer.mutableBytes
+        _ = try? file.read(into: &bytes, at: offset)
+      }
+    }
+  }
+}
