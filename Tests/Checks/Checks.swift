@@ -8,7 +8,7 @@ import TestSupport
 struct Checks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
-    subcommands: [BasesCommand.self, RecipesCommand.self, SeedsCommand.self])
+    subcommands: [BasesCommand.self, RecipesCommand.self, SeedsCommand.self, TimeCommand.self])
 }
 
 /// `checks recipes`
