@@ -113,7 +113,9 @@ extension FileSystem {
       return (area, try JournalSuperblock(block.bytes, superblock: superblock))
     }
     guard let uuid = superblock.journalDeviceUUID else { return nil }
-    let area = try ExternalJournal.open(superblock, uuid, options)
+    let area = try ExternalJournal.open(
+      superblock, uuid, path: options.journalPath,
+      access: options.access == .readOnly ? .readOnly : .readWrite)
     do throws(FileSystemError) {
       try area.read(area.superblockBlock, into: block)
       let journal = try JournalSuperblock(block.bytes, superblock: superblock)

@@ -1,7 +1,6 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
-import Journal
 
 /// Finds the blocks of the internal journal by reading the device itself: nothing else of the
 /// filesystem can be trusted before the journal was replayed.
@@ -9,20 +8,42 @@ import Journal
 /// Homes may be half written, sector by sector, where the log has the whole block. So of the group
 /// descriptor only the place of the inode table counts, which never changes, and its checksum does
 /// not. The journal's inode never changes either, and lies within one sector or two with one content.
-struct JournalInode {
-  let device: any BlockDevice
-  let superblock: Superblock
-  let number: InodeNumber
+package struct JournalInode {
+  private let device: any BlockDevice
+  private let superblock: Superblock
+  private let number: InodeNumber
+
+  package init(device: any BlockDevice, superblock: Superblock, number: InodeNumber) {
+    self.device = device
+    self.superblock = superblock
+    self.number = number
+  }
 
   /// The journal's blocks.
   ///
-  /// - Throws: `corrupt` where they do not form a journal.
-  func area() throws(FileSystemError) -> JournalArea {
-    let inode = try read()
+  /// - Throws: `corrupt` where they do not form a journal, or a checksum does not match.
+  package func area() throws(FileSystemError) -> JournalArea {
+    let slot = try read()
+    let inode = try Inode(slot.bytes.rawBytes, number: number, superblock: superblock)
+    let seed =
+      superblock.hasMetadataChecksums
+      ? Inode.checksumSeed(number: number, generation: inode.generation, superblock: superblock)
+      : nil
+    return try area(of: slot, checksumSeed: seed)
+  }
+
+  /// The blocks of a journal whose inode is `inode`, wherever that is from.
+  ///
+  /// - Parameter checksumSeed: of its extent nodes; nil where these do not count.
+  package func area(
+    of inode: RawInode, checksumSeed: UInt32? = nil
+  ) throws(FileSystemError) -> JournalArea {
     guard inode.kind == .regular else { throw corrupt("the journal is no regular file") }
-    var runs = inode.flags.contains(.extents) ? try extents(of: inode) : try pointers(of: inode)
+    var runs =
+      inode.flags.contains(.extents)
+      ? try extents(of: inode, checksumSeed) : try pointers(of: inode)
     // What lies past the file's end is not the journal's.
-    var left = inode.size / UInt64(superblock.blockSize)
+    var left = inode.wholeSize / UInt64(superblock.blockSize)
     runs = runs.compactMap { run in
       let count = UInt32(clamping: min(UInt64(run.count), left))
       left -= UInt64(count)
@@ -47,7 +68,8 @@ struct JournalInode {
     return buffer
   }
 
-  private func read() throws(FileSystemError) -> Inode {
+  /// The inode's slot, as it stands.
+  package func read() throws(FileSystemError) -> RawInode {
     guard let group = superblock.group(of: number) else {
       throw corrupt("the last inode is \(superblock.inodeCount)")
     }
@@ -59,18 +81,14 @@ struct JournalInode {
       superblock: superblock)
     let place = try block(table + UInt64(index / superblock.inodesPerBlock))
     let offset = Int(index % superblock.inodesPerBlock) * superblock.inodeSize
-    return try Inode(
-      place.bytes.extracting(offset..<offset + superblock.inodeSize), number: number,
-      superblock: superblock)
+    return RawInode(place.bytes.array(offset..<offset + superblock.inodeSize))
   }
 
   // MARK: Mapped by extents
 
-  private func extents(of inode: Inode) throws(FileSystemError) -> [JournalArea.Run] {
-    let seed =
-      superblock.hasMetadataChecksums
-      ? Inode.checksumSeed(number: number, generation: inode.generation, superblock: superblock)
-      : nil
+  private func extents(
+    of inode: RawInode, _ seed: UInt32?
+  ) throws(FileSystemError) -> [JournalArea.Run] {
     let context = ExtentTreeContext(
       inode: number, firstDataBlock: BlockAddress(UInt64(superblock.firstDataBlock)),
       blockCount: superblock.blockCount, checksumSeed: seed)
@@ -107,11 +125,11 @@ struct JournalInode {
   // MARK: Mapped by block pointers
 
   /// 12 direct pointers, then one block of pointers, one of blocks of pointers, and one level more.
-  private func pointers(of inode: Inode) throws(FileSystemError) -> [JournalArea.Run] {
-    let wanted = inode.size / UInt64(superblock.blockSize)
+  private func pointers(of inode: RawInode) throws(FileSystemError) -> [JournalArea.Run] {
+    let wanted = inode.wholeSize / UInt64(superblock.blockSize)
     // Pointers may lead to one block again and again: no more of them are followed than there can be.
     guard wanted <= min(superblock.blockCount, UInt64(UInt32.max)) else {
-      throw corrupt("its size is \(inode.size)")
+      throw corrupt("its size is \(inode.wholeSize)")
     }
     var found = PointerRuns(wanted: UInt32(wanted), blockSize: superblock.blockSize)
     let area = inode.blockArea

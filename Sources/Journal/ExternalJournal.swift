@@ -1,26 +1,24 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
-import Journal
 
 /// A journal on a device of its own: the one that the filesystem's superblock names by its UUID.
-enum ExternalJournal {
-  /// Opens the device that the options name, and checks that it is the filesystem's.
+package enum ExternalJournal {
+  /// Opens the device at `path`, and checks that it is the filesystem's.
   ///
-  /// - Throws: `unsupported` with the UUID where the options name none; `corrupt` where it is
-  ///   another filesystem's.
-  static func open(
-    _ superblock: Superblock, _ uuid: [UInt8], _ options: FileSystem.Options
+  /// - Throws: `unsupported` with the UUID where there is no path; `corrupt` where it is another
+  ///   filesystem's.
+  package static func open(
+    _ superblock: Superblock, _ uuid: [UInt8], path: String?, access: DeviceAccess
   ) throws(FileSystemError) -> JournalArea {
-    guard let path = options.journalPath else {
+    guard let path else {
       throw .unsupported(
         Unsupported(
           "a journal on another device without its name",
           "this filesystem's is the one with the UUID \(text(uuid)): give its path as journal_path")
       )
     }
-    let device = try FileDevice(
-      path: path, access: options.access == .readOnly ? .readOnly : .readWrite)
+    let device = try FileDevice(path: path, access: access)
     do throws(FileSystemError) {
       return try area(device, superblock, uuid)
     } catch {
@@ -56,7 +54,7 @@ enum ExternalJournal {
   }
 
   /// Throws `unsupported` for a journal that several filesystems share, as the kernel does.
-  static func check(_ journal: JournalSuperblock) throws(FileSystemError) {
+  package static func check(_ journal: JournalSuperblock) throws(FileSystemError) {
     guard journal.users.count == 1 else {
       throw .unsupported(
         Unsupported(
