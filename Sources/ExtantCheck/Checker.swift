@@ -51,6 +51,7 @@ public enum Checker {
     }
     let round = CheckRound(number, image, superblock, options, reporter)
     try round.checkGroups()
+    round.claims.settleMetadata()
     try round.checkOrphans()
     try round.checkInodes()
     try round.resolveSharedBlocks()

@@ -6,30 +6,34 @@ extension CheckRound {
   /// Pass 1 for the map in i_block: mends it, claims its blocks, adds a directory's blocks to
   /// `directories.blocks`, and sets what `ExaminedInode` says of blocks. Not called for inodes whose
   /// i_block is no map.
-  func checkMap(_ inode: inout ExaminedInode) throws(FileSystemError) {}
-
-  /// Calls `body` with the runs of an inode that pass 1 has mended, in logical order, until it returns
-  /// false. `body` may not change the map.
-  func forEachRun(
-    _ number: InodeNumber, _ raw: RawInode, _ body: (MapRun) throws(FileSystemError) -> Bool
-  ) throws(FileSystemError) {}
-
-  /// Calls `body` with each block that the map itself takes: extent nodes, pointer blocks.
-  func forEachMapBlock(
-    _ number: InodeNumber, _ raw: RawInode,
-    _ body: (BlockAddress) throws(FileSystemError) -> Bool
-  ) throws(FileSystemError) {}
-
-  /// Replaces the whole map: writes `runs`, ascending, as extents or block pointers, whichever the
-  /// inode uses, taking and giving back blocks for the map itself and setting i_blocks. Blocks of data
-  /// stay claimed or not as they are. The caller writes the inode.
-  ///
-  /// - Returns: false, with nothing changed, where there is no free block for the map.
-  func writeMap(
-    _ number: InodeNumber, _ raw: inout RawInode, _ runs: [MapRun]
-  ) throws(FileSystemError) -> Bool { false }
-
-  /// Gives up the claims of all blocks of a mended inode: its data, its map, its attributes' block
-  /// unless shared with others.
-  func releaseBlocks(_ number: InodeNumber, _ raw: RawInode) throws(FileSystemError) {}
+  func checkMap(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    var examined = inode
+    try forEachMapPiece(inode.number, inode.raw, withRuns: true) {
+      (piece: MapPiece) throws(FileSystemError) -> Bool in
+      switch piece {
+      case .node(let address):
+        claims.claim(address)
+        examined.chargedBlocks += 1 << claims.clusterShift
+      case .run(let run):
+        claims.claim(run.address, count: run.count)
+        examined.chargedBlocks += run.count
+        examined.mappedEnd = run.logical + run.count
+        if !run.isUnwritten { examined.writtenEnd = run.logical + run.count }
+        if inode.raw.kind == .directory {
+          let last = directories.blocks.last.flatMap { $0.inode == inode.number ? $0.logical : nil }
+          for hole in (last.map { $0 + 1 } ?? 0)..<run.logical {
+            directories.blocks.append(
+              DirectoryList.Block(inode: inode.number, logical: hole, address: BlockAddress(0)))
+          }
+          for offset in 0..<run.count {
+            directories.blocks.append(
+              DirectoryList.Block(
+                inode: inode.number, logical: run.logical + offset, address: run.address + offset))
+          }
+        }
+      }
+      return true
+    }
+    inode = examined
+  }
 }

@@ -13,6 +13,8 @@ struct BlockClaims: Sendable {
   private(set) var used: SparseBitSet
   /// Claimed more than once.
   private(set) var shared: SparseBitSet
+  /// What the filesystem itself takes, as it was when `settleMetadata` was called.
+  private(set) var metadata: SparseBitSet
   /// Where the search for a free block goes on.
   private var cursor: UInt64 = 0
 
@@ -23,7 +25,11 @@ struct BlockClaims: Sendable {
     let clusters = (superblock.blockCount + (1 << clusterShift) - 1) >> clusterShift
     used = SparseBitSet(limit: clusters)
     shared = SparseBitSet(limit: clusters)
+    metadata = used
   }
+
+  /// All claims so far are the filesystem's own.
+  mutating func settleMetadata() { metadata = used }
 
   func cluster(of address: BlockAddress) -> UInt64 { address.rawValue >> clusterShift }
 

@@ -1,0 +1,39 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+extension CheckRound {
+  /// Gives up the claims of all blocks of a mended inode: its data, its map, its attributes' block
+  /// unless shared with others.
+  func releaseBlocks(_ number: InodeNumber, _ raw: RawInode) throws(FileSystemError) {
+    try forEachMapPiece(number, raw, withRuns: true) {
+      (piece: MapPiece) throws(FileSystemError) -> Bool in
+      switch piece {
+      case .node(let address): releaseClaim(address, count: 1)
+      case .run(let run): releaseClaim(run.address, count: run.count)
+      }
+      return true
+    }
+    let attributes = raw.fileACL(superblock)
+    if isMappable(attributes), attributes.rawValue < image.deviceBlockCount,
+      // h_refcount: the other inodes keep it.
+      try image.block(attributes).bytes.le32(4) <= 1
+    {
+      releaseClaim(attributes, count: 1)
+    }
+  }
+
+  /// Gives up one owner's claim of blocks. What others claim too, or the filesystem itself, stays
+  /// claimed.
+  func releaseClaim(_ address: BlockAddress, count: UInt64) {
+    let clusters = claims.clusters(address, count: count)
+    guard claims.shared.intersects(clusters) || claims.metadata.intersects(clusters) else {
+      claims.release(clusters: clusters)
+      return
+    }
+    for cluster in clusters
+    where !claims.shared.contains(cluster) && !claims.metadata.contains(cluster) {
+      claims.release(clusters: cluster..<cluster + 1)
+    }
+  }
+}
