@@ -15,11 +15,10 @@ extension CheckRound {
       return true
     }
     let attributes = raw.fileACL(superblock)
-    if isMappable(attributes), attributes.rawValue < image.deviceBlockCount,
+    if isMappable(attributes), attributes.rawValue < image.deviceBlockCount {
+      let block = try image.block(attributes)
       // h_refcount: the other inodes keep it.
-      try image.block(attributes).bytes.le32(4) <= 1
-    {
-      releaseClaim(attributes, count: 1)
+      if block.bytes.le32(4) <= 1 { releaseClaim(attributes, count: 1) }
     }
   }
 
