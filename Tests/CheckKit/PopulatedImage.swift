@@ -5,8 +5,9 @@ public enum PopulatedImage {
   /// An image at `path` with `files` files of up to 16 KiB in directories of 100.
   public static func make(at path: String, files: Int, options: [String] = []) throws {
     let size = max(64, files * 12 / 1024)
+    let inodes = ["-N", String(files + files / 4 + 1000)]
     if Environment.hasKernelMounts {
-      let image = try Image.make(at: path, size: "\(size)M", options: options)
+      let image = try Image.make(at: path, size: "\(size)M", options: inodes + options)
       let folder = try TemporaryDirectory()
       let mount = try image.mountInKernel(at: folder("mount"))
       try fill(mount.point, files: files)
@@ -15,7 +16,7 @@ public enum PopulatedImage {
       let folder = try TemporaryDirectory()
       try System.makeDirectory(folder("tree"))
       try fill(folder("tree"), files: files)
-      _ = try Image.make(at: path, size: "\(size)M", options: ["-d", folder("tree")] + options)
+      _ = try Image.make(at: path, size: "\(size)M", options: ["-d", folder("tree")] + inodes + options)
     }
   }
 

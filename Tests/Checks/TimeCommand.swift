@@ -15,6 +15,9 @@ struct TimeCommand: ParsableCommand {
   @Option(help: "Pairs of runs.")
   var runs = 9
 
+  @Option(help: "The program to time; the one beside this by default.")
+  var program: String?
+
   @Option(help: "An image to use instead of a new one.")
   var image: String?
 
@@ -22,7 +25,7 @@ struct TimeCommand: ParsableCommand {
     let folder = try TemporaryDirectory()
     let path = image ?? folder("image")
     if image == nil { try PopulatedImage.make(at: path, files: files) }
-    let extant = Environment.products + "/extant"
+    let extant = (program ?? Environment.products + "/extant")
     var ours: [Double] = []
     var theirs: [Double] = []
     // The first pair warms the cache.
