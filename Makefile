@@ -14,10 +14,11 @@ SWIFT ?= swift
 export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
-.PHONY: help demo test check format install bench torture faults crash images clean deps
+.PHONY: help demo test check format install bench torture faults kills crash images defects \
+  fsck-bench fuzz clean deps
 
 help: ## This list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 demo: deps ## Make an image, mount it, cut a file in every way, check every byte, e2fsck
 	$(RELEASE) --product extant
@@ -71,6 +72,23 @@ crash: deps ## Every crash of every two operations: a million states recovered (
 
 images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
 	Images/make-images.sh
+
+defects: deps ## Plant every defect, find and repair it; write the expected reports again
+	$(SWIFT) build --product checks
+	"$$($(SWIFT) build --show-bin-path)/checks" recipes
+	"$$($(SWIFT) build --show-bin-path)/checks" reports
+
+fsck-bench: deps ## extant fsck beside e2fsck, on 100,000 files (FILES=n)
+	$(RELEASE) --product extant
+	$(RELEASE) --product checks
+	"$$($(RELEASE) --show-bin-path)/checks" time --files $(or $(FILES),100000)
+
+fuzz: deps ## Fuzz opening, checking, repairing and reading of images (RUNS=n, over two jobs)
+	$(RELEASE) --product fuzz --sanitize=fuzzer --scratch-path .build-fuzz \
+	  -Xswiftc -DEXTANT_FUZZER -Xswiftc -parse-as-library
+	mkdir -p .build-fuzz/corpus
+	cd .build-fuzz && ./release/fuzz corpus -runs=$$(( $(or $(RUNS),10000000) / 2 )) -jobs=2 -workers=2 \
+	  -timeout=1 -rss_limit_mb=256 -max_len=640 -len_control=0 -print_final_stats=1
 
 clean: ## Remove what was built
 	rm -rf .build .build-*

@@ -16,7 +16,8 @@ public enum PopulatedImage {
       let folder = try TemporaryDirectory()
       try System.makeDirectory(folder("tree"))
       try fill(folder("tree"), files: files)
-      _ = try Image.make(at: path, size: "\(size)M", options: ["-d", folder("tree")] + inodes + options)
+      _ = try Image.make(
+        at: path, size: "\(size)M", options: ["-d", folder("tree")] + inodes + options)
     }
   }
 

@@ -13,6 +13,15 @@ import Testing
     #expect(problem == nil)
   }
 
+  /// `make defects` writes them again.
+  @Test(.enabled(if: Environment.hasTools), arguments: Recipe.all.map(\.name))
+  func theReportIsTheOneInImages(_ name: String) throws {
+    let recipe = try #require(Recipe.all.first { $0.name == name })
+    let expected = try #require(try DefectReports()[recipe])
+    let lines = try RecipeRunner().lines(recipe)
+    #expect(lines == expected)
+  }
+
   @Test(.enabled(if: Environment.hasTools), arguments: BaseImage.named.map(\.name))
   func aSoundImageHasNoIssues(_ name: String) throws {
     let image = try #require(BaseImage.named.first { $0.name == name }?.image)

@@ -8,7 +8,10 @@ import TestSupport
 struct Checks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
-    subcommands: [BasesCommand.self, RecipesCommand.self, SeedsCommand.self, TimeCommand.self])
+    subcommands: [
+      BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SeedsCommand.self,
+      TimeCommand.self,
+    ])
 }
 
 /// `checks recipes`
@@ -68,4 +71,12 @@ struct SeedsCommand: ParsableCommand {
     commandName: "seeds", abstract: "Makes the fuzzer's seed images in Images/seeds again.")
 
   func run() throws { try FuzzSeed.pack() }
+}
+
+/// `checks reports`
+struct ReportsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reports", abstract: "Writes what is said of each defect to Images/defects again.")
+
+  func run() throws { try DefectReports.write { print($0) } }
 }

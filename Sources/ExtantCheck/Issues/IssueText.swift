@@ -1,9 +1,7 @@
-import ExtantCheck
-
 /// Issues in words.
-enum IssueText {
+public enum IssueText {
   /// "inode 12 (/a/b, block 34) has a wrong checksum (found 0x1, expected 0x2)".
-  static func sentence(_ issue: Issue) -> String {
+  public static func sentence(_ issue: Issue) -> String {
     var text = place(issue.place) + " " + issue.kind.entry.summary
     let values = [
       issue.found.map { "found \(value($0))" }, issue.expected.map { "expected \(value($0))" },
@@ -13,12 +11,12 @@ enum IssueText {
   }
 
   /// The repair within a sentence: "compute it anew".
-  static func repair(_ issue: Issue) -> String {
+  public static func repair(_ issue: Issue) -> String {
     let text = issue.kind.entry.repair
     return text.prefix(1).lowercased() + text.dropFirst()
   }
 
-  static func value(_ value: IssueValue) -> String {
+  public static func value(_ value: IssueValue) -> String {
     switch value {
     case .number(let number): "\(number)"
     case .hexadecimal(let number): "0x" + String(number, radix: 16)
@@ -41,7 +39,7 @@ enum IssueText {
   }
 
   /// Bytes from an image, so that no terminal takes them for orders to it.
-  static func shown(_ bytes: [UInt8]) -> String {
+  public static func shown(_ bytes: [UInt8]) -> String {
     var result = ""
     for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
       switch scalar.value {
