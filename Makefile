@@ -15,7 +15,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
 .PHONY: help demo test check format install bench torture faults kills crash images defects \
-  fsck-bench fuzz clean deps
+  fsck-bench fsck-table fuzz clean deps
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -69,6 +69,11 @@ crash: deps ## Every crash of every two operations: a million states recovered (
 	"$$($(RELEASE) --show-bin-path)/crash" $(if $(SEED),--seed $(SEED)) \
 	  $(if $(LENGTH),--length $(LENGTH) --sequences 1000000) \
 	  $(if $(MINUTES)$(LENGTH),--minutes $(or $(MINUTES),10))
+
+fsck-table: deps ## Judge extant fsck by ../shared/e2fsprogs-images; write docs/FSCK-IMAGES.md (root)
+	$(SWIFT) build --product extant
+	$(SWIFT) build --product checks
+	"$$($(SWIFT) build --show-bin-path)/checks" shared --table
 
 images: deps ## Make the fixture images of Images/ again (root: the kernel fills them)
 	Images/make-images.sh

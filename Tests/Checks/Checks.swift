@@ -9,8 +9,8 @@ struct Checks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
     subcommands: [
-      BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SeedsCommand.self,
-      TimeCommand.self,
+      BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
+      DamageCommand.self, SeedsCommand.self, TimeCommand.self,
     ])
 }
 

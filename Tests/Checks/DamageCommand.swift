@@ -1,0 +1,46 @@
+import ArgumentParser
+import CheckKit
+import TestSupport
+
+/// `checks damage`
+struct DamageCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "damage",
+    abstract: "Damages sound images at random, and repairs them, next to e2fsck.")
+
+  @Option(help: "Decimal, or hexadecimal after 0x. The images' seeds follow from it.")
+  var seed: String?
+
+  @Option(help: "How many images.")
+  var count = 100
+
+  @Option(help: "Only this base image.")
+  var base: String?
+
+  @Option(help: "Keep images that fail in this folder.")
+  var keep: String?
+
+  func run() throws {
+    let judge = try ImageJudge()
+    let first = seed.map(Seed.parse) ?? Seed.take("checks damage")
+    guard let first else { throw ValidationError("--seed: no number") }
+    let bases = BaseImage.named.filter { named in base.map { $0 == named.name } ?? true }
+    guard !bases.isEmpty else { throw ValidationError("--base: there is no such image") }
+    var failures = 0
+    for index in 0..<UInt64(clamping: count) {
+      let seed = first &+ index
+      // One seed is one image, whatever the others are.
+      let (name, image) = bases[Int(seed % UInt64(bases.count))]
+      var bytes = try image.bytes()
+      let damage = Damage.apply(to: &bytes, seed: seed)
+      let judgement = try judge.judge(bytes)
+      guard !judgement.problems.isEmpty else { continue }
+      failures += 1
+      print("FAILED \(name), seed \(Seed.text(seed)): \(damage.joined(separator: "; "))")
+      for problem in judgement.problems { print("    \(problem)") }
+      if let keep { try System.write(bytes, to: "\(keep)/\(name)-\(Seed.text(seed)).img") }
+    }
+    print("\(count) images, \(failures) failed")
+    if failures > 0 { throw ExitCode(1) }
+  }
+}
