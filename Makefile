@@ -42,6 +42,8 @@ install: deps ## Program, shim library and C header, below PREFIX (/usr/local)
 	bin="$$($(RELEASE) --static-swift-stdlib --show-bin-path)"; \
 	install -D -m 755 "$$bin/extant" "$(DESTDIR)$(PREFIX)/bin/extant"; \
 	install -D -m 755 "$$bin/libextant-fallocate.so" "$(DESTDIR)$(PREFIX)/lib/libextant-fallocate.so"; \
+	install -d "$(DESTDIR)$(PREFIX)/sbin"; \
+	ln -sf ../bin/extant "$(DESTDIR)$(PREFIX)/sbin/fsck.extant"; \
 	install -D -m 644 Sources/ExtantFallocate/include/extant_fallocate.h \
 	  "$(DESTDIR)$(PREFIX)/include/extant_fallocate.h"
 
