@@ -82,7 +82,8 @@ public struct XattrBlock: Hashable, Sendable {
     return remaining
   }
 
-  private static func seal(
+  /// Sets the checksum; `checksumSeed` is nil where the filesystem has none.
+  public static func seal(
     _ bytes: inout MutableRawSpan, at address: BlockAddress, _ checksumSeed: UInt32?
   ) {
     guard let checksumSeed else { return }
@@ -99,6 +100,14 @@ public struct XattrBlock: Hashable, Sendable {
       hash = (hash << 16 | hash >> 16) ^ entry
     }
     return hash
+  }
+
+  /// Whether the checksum is right; true where the filesystem has none.
+  public static func hasValidChecksum(
+    _ bytes: RawSpan, at address: BlockAddress, checksumSeed: UInt32?
+  ) -> Bool {
+    guard let checksumSeed else { return true }
+    return checksum(checksumSeed, bytes, at: address) == bytes.le32(checksumOffset)
   }
 
   /// Over the block's address as 64 bits, then the block with the checksum as zeros.

@@ -25,6 +25,9 @@ final class CheckRound {
   var inodeWrites: UInt64 = 0
   /// Settled by `checkInodes`: all directories and their blocks.
   var directories = DirectoryList()
+  /// Attribute blocks and inodes that hold attributes' values, and who names them: settled by
+  /// `checkInodes`.
+  var xattrs: XattrLedger
   /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.
   var putOff: [(CheckRound) throws(FileSystemError) -> Void] = []
 
@@ -39,6 +42,7 @@ final class CheckRound {
     self.reporter = reporter
     claims = BlockClaims(superblock)
     inodes = InodeLedger(superblock)
+    xattrs = XattrLedger(superblock)
   }
 
   /// Reports an issue. True where it shall be repaired now.

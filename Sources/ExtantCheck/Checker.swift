@@ -57,6 +57,7 @@ public enum Checker {
     try round.resolveSharedBlocks()
     try round.finishInodes()
     try round.checkDirectories()
+    try round.checkValueInodes()
     try round.checkConnectivity()
     try round.checkLinkCounts()
     if options.rebuildsDirectories { try round.rebuildDirectories() }

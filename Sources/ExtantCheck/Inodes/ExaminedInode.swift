@@ -10,6 +10,9 @@ struct ExaminedInode {
   /// In blocks of the filesystem: what i_blocks should count. Data, the map's own blocks, the
   /// attributes' block; with bigalloc all blocks of each cluster.
   var chargedBlocks: UInt64 = 0
+  /// Inodes that hold values of its attributes: quota counts them as the owner's. Their space, which
+  /// i_blocks counts too, is in `chargedBlocks`.
+  var valueInodeCount: UInt64 = 0
   /// One past the last logical block that is mapped, unwritten ones included; nil where none is.
   var mappedEnd: UInt64?
   /// One past the last logical block that holds data which may not lie past the end of the file.

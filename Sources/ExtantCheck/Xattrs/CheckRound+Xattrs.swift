@@ -5,12 +5,111 @@ import ExtantBase
 extension CheckRound {
   /// Pass 1 for attributes, in the inode and in their block: mends them, claims the block once
   /// however many inodes share it, and charges it to the inode.
-  func checkXattrs(_ inode: inout ExaminedInode) throws(FileSystemError) {}
+  func checkXattrs(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    if inode.raw.flags.contains(.eaInode), inode.raw.kind == .regular {
+      xattrs.valueInodes[inode.number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
+    }
+    // Nobody looks for attributes in reserved inodes.
+    if inode.number >= InodeNumber(superblock.firstInode) || inode.number == .root {
+      try checkInodeXattrs(&inode)
+    }
+    try checkXattrBlock(&inode)
+  }
 
-  /// When all inodes were seen: the reference counts of attribute blocks and of inodes that hold
-  /// values.
-  func finishXattrs() throws(FileSystemError) {}
+  /// Where attributes may lie in the inode, from their magic number on; nil where there is no room.
+  func xattrRange(_ raw: RawInode) -> Range<Int>? {
+    let start = Inode.baseSize + Int(raw.extraSize)
+    let minimum = RawXattrArea.inode.firstEntry + RawXattrEntry.terminatorSize
+    guard start + minimum <= raw.bytes.count else { return nil }
+    return start..<raw.bytes.count
+  }
 
-  /// Pass 1 for an inode whose data lies in the inode.
-  func checkInlineData(_ inode: inout ExaminedInode) throws(FileSystemError) {}
+  private func checkInodeXattrs(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    guard let range = xattrRange(inode.raw),
+      inode.raw.le32(range.lowerBound) == RawXattrArea.magic
+    else { return }
+    let bytes = inode.raw.bytes
+    let region = bytes.rawBytes.extracting(range)
+    let scan = XattrScan(.inode, region)
+    if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities { return }
+    let place = Place.inode(inode.number)
+    guard
+      let attributes = try examine(.inode, region, scan, place, isTrusted: isTrusted(inode))
+    else { return }
+    let checked = try checkValues(attributes.list, of: inode, place)
+    if attributes.isChanged || checked.isChanged {
+      inode.raw.bytes.withMutableBytes { slot in
+        var part = slot._mutatingExtracting(range)
+        RawXattrArea.inode.encode(checked.list, into: &part)
+      }
+      inode.isChanged = true
+    }
+    charge(checked.blocks, checked.inodes, to: &inode)
+    countValues(checked.list)
+  }
+
+  /// Whether a checksum says that the inode is as somebody wrote it.
+  private func isTrusted(_ inode: ExaminedInode) -> Bool {
+    superblock.hasMetadataChecksums && !inode.isChanged
+      && inode.raw.hasValidChecksum(inode.number, superblock)
+  }
+
+  func charge(_ blocks: UInt64, _ inodes: UInt32, to inode: inout ExaminedInode) {
+    inode.chargedBlocks &+= blocks
+    inode.valueInodeCount &+= UInt64(inodes)
+  }
+
+  /// The attributes of an area, with what is wrong with it reported, and whether it must be written
+  /// anew; nil where somebody wants it left as it is.
+  func examine(
+    _ area: RawXattrArea, _ bytes: RawSpan, _ scan: XattrScan, _ place: Place, isTrusted: Bool
+  ) throws(FileSystemError) -> (list: [RawXattr], isChanged: Bool)? {
+    let salvage = XattrSalvage(area, bytes, isTrusted: isTrusted || scan.isSound)
+    var list = salvage.kept
+    var isChanged = false
+    if !scan.isSound {
+      var isWanted = true
+      for (fault, name, offset) in salvage.faults {
+        var place = place
+        place.name = name
+        place.offset = offset
+        let answer = try found(.xattr(fault.issue(area)), place)
+        isWanted = isWanted && answer
+      }
+      // The scan counts room a little differently; what it minds is minded here.
+      if salvage.faults.isEmpty {
+        isWanted = try found(.xattr(XattrSalvage.Fault.noEnd.issue(area)), place)
+      }
+      guard isWanted else { return nil }
+      isChanged = true
+    }
+    if scan.hasUnknownPrefix {
+      try reporter.note(Issue(.xattr(.unknownPrefix), place))
+    }
+    if scan.hasNulInName, list.contains(where: { $0.name.suffix.contains(0) }),
+      try found(.xattr(.nameWithNul), place)
+    {
+      list.removeAll { $0.name.suffix.contains(0) }
+      isChanged = true
+    }
+    if scan.isSound, scan.hasJunkAtEnd, try found(.xattr(.junkAtEnd), place) { isChanged = true }
+    if area.isBlock, scan.isSound, scan.isUnsorted, try found(.xattr(.unsorted), place) {
+      isChanged = true
+    }
+    if area.isBlock, isChanged { list.sort { $0.name < $1.name } }
+    return (list, isChanged)
+  }
+}
+
+extension XattrSalvage.Fault {
+  func issue(_ area: RawXattrArea) -> XattrIssue {
+    switch self {
+    case .entryTooLong: area.isBlock ? .blockEntryTooLong : .inodeEntryTooLong
+    case .noEnd: area.isBlock ? .blockNoEnd : .inodeNoEnd
+    case .noPrefix: .blockNoPrefix
+    case .valueOutside: area.isBlock ? .blockValueOutside : .inodeValueOutside
+    case .overlap: area.isBlock ? .blockOverlap : .inodeOverlap
+    case .hash: area.isBlock ? .blockHash : .inodeHash
+    }
+  }
 }

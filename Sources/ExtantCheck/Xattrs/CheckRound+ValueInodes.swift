@@ -1,0 +1,153 @@
+import Ext4Format
+import ExtantBase
+
+/// Attributes whose values are in inodes of their own (`ea_inode`).
+extension CheckRound {
+  /// Looks at those of an inode's attributes whose values are in inodes: leaves out what names no such
+  /// inode, and says what the rest costs.
+  func checkValues(
+    _ attributes: [RawXattr], of inode: ExaminedInode, _ place: Place
+  ) throws(FileSystemError) -> (list: [RawXattr], isChanged: Bool, blocks: UInt64, inodes: UInt32) {
+    guard attributes.contains(where: { $0.valueInode != 0 }) else {
+      return (attributes, false, 0, 0)
+    }
+    if !superblock.features.incompat.contains(.eaInode),
+      try found(.xattr(.valueInodeFeature), .filesystem)
+    {
+      superblock.features.incompat.insert(.eaInode)
+    }
+    var list: [RawXattr] = []
+    var isChanged = false
+    var blocks: UInt64 = 0
+    var inodes: UInt32 = 0
+    for attribute in attributes {
+      guard attribute.valueInode != 0 else {
+        list.append(attribute)
+        continue
+      }
+      var place = place
+      place.name = attribute.name.suffix
+      guard let checked = try check(attribute, of: inode, place) else {
+        isChanged = true
+        continue
+      }
+      if checked.attribute != attribute { isChanged = true }
+      list.append(checked.attribute)
+      blocks &+= checked.blocks
+      inodes &+= 1
+    }
+    return (list, isChanged, blocks, inodes)
+  }
+
+  /// The attribute as it shall be, nil where it cannot be kept, and what i_blocks is charged for it.
+  private func check(
+    _ attribute: RawXattr, of inode: ExaminedInode, _ place: Place
+  ) throws(FileSystemError) -> (attribute: RawXattr, blocks: UInt64)? {
+    let number = InodeNumber(attribute.valueInode)
+    let value = IssueValue.number(UInt64(attribute.valueInode))
+    guard number.rawValue >= superblock.firstInode, number.rawValue <= superblock.inodeCount else {
+      return try found(.xattr(.valueInodeNumber), place, found: value) ? nil : (attribute, 0)
+    }
+    let holder = try readInode(number)
+    let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
+    let clusters = superblock.blockSize << Int(claims.clusterShift)
+    var blocks =
+      UInt64((Int(attribute.valueSize) + clusters - 1) / clusters) << claims.clusterShift
+    var attribute = attribute
+    if !hasValidHash(attribute, holder) {
+      if holder.modificationTime == inode.number.rawValue,
+        holder.generation == inode.raw.generation
+      {
+        // Lustre's: held by one owner, which it names in these fields, and charged to nobody.
+        blocks = 0
+      } else if !isFlagged {
+        return try found(.xattr(.valueInodeNumber), place, found: value) ? nil : (attribute, 0)
+      } else {
+        let hash = IssueValue.hexadecimal(UInt64(attribute.hash))
+        guard try found(.xattr(.valueInodeHash), place, found: hash) else { return (attribute, 0) }
+        guard holder.linkCount > 0, holder.wholeSize == UInt64(attribute.valueSize) else {
+          return nil
+        }
+        let name = XattrHash.name(attribute.name.suffix.rawBytes, 0..<attribute.name.suffix.count)
+        attribute.hash = XattrHash.word(name, holder.accessTime)
+      }
+    }
+    if !isFlagged, try found(.xattr(.valueInodeFlag), .inode(number)) {
+      var holder = holder
+      holder.flags.insert(.eaInode)
+      try writeInode(number, holder)
+      xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
+    }
+    if holder.wholeSize != UInt64(attribute.valueSize) {
+      try reporter.note(
+        Issue(
+          .xattr(.valueInodeSize), place, found: .number(UInt64(attribute.valueSize)),
+          expected: .number(holder.wholeSize)))
+    }
+    return (attribute, blocks)
+  }
+
+  private func isFlagged(_ number: InodeNumber) -> Bool {
+    xattrs.valueInodes[number.rawValue]?.isFlagged ?? false
+  }
+
+  /// The value's own hash is in the access time.
+  private func hasValidHash(_ attribute: RawXattr, _ holder: RawInode) -> Bool {
+    let bytes = attribute.name.suffix.rawBytes
+    return [false, true].contains { isSigned in
+      let name = XattrHash.name(bytes, 0..<bytes.byteCount, isSigned: isSigned)
+      return XattrHash.word(name, holder.accessTime) == attribute.hash
+    }
+  }
+
+  /// Counts the attributes that name inodes.
+  func countValues(_ attributes: [RawXattr]) {
+    for attribute in attributes where attribute.valueInode != 0 {
+      xattrs.valueInodes[attribute.valueInode, default: XattrLedger.ValueInode()].counted += 1
+    }
+  }
+
+  /// When all names are counted: inodes that hold values have none, the attributes stand for one.
+  func checkValueInodes() throws(FileSystemError) {
+    for (rawNumber, known) in xattrs.valueInodes.sorted(by: { $0.key < $1.key }) {
+      let number = InodeNumber(rawNumber)
+      guard inodes.isInUse(number), known.isFlagged else { continue }
+      if inodes[number].namesCounted > 0 {
+        guard known.counted == 0 else {
+          try reporter.note(Issue(.xattr(.valueInodeNamed), .inode(number)))
+          continue
+        }
+        if try found(.xattr(.valueInodeNamed), .inode(number)) { try clearFlag(number) }
+      } else if known.counted == 0 {
+        if try found(.xattr(.valueInodeUnreferenced), .inode(number)) { try clearFlag(number) }
+      } else {
+        inodes[number].namesCounted = 1
+        try checkCount(known.counted, of: number)
+      }
+    }
+  }
+
+  private func clearFlag(_ number: InodeNumber) throws(FileSystemError) {
+    var raw = try readInode(number)
+    raw.flags.remove(.eaInode)
+    try writeInode(number, raw)
+  }
+
+  /// The count's upper half is in the change time, its lower half in the version.
+  private func checkCount(
+    _ counted: UInt64, of number: InodeNumber
+  ) throws(FileSystemError) {
+    var raw = try readInode(number)
+    let stored = UInt64(raw.changeTime) << 32 | UInt64(raw.versionLow)
+    // Lustre's have no count; two times are equal in them.
+    guard stored != counted, raw.changeTime != raw.accessTime else { return }
+    if try found(
+      .xattr(.valueInodeReferenceCount), .inode(number), found: .number(stored),
+      expected: .number(counted))
+    {
+      raw.changeTime = UInt32(truncatingIfNeeded: counted >> 32)
+      raw.versionLow = UInt32(truncatingIfNeeded: counted)
+      try writeInode(number, raw)
+    }
+  }
+}
