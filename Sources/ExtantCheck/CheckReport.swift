@@ -5,6 +5,8 @@ import ExtantBase
 public struct CheckReport: Sendable {
   /// The first of them: as many as `Checker.keptIssues`. All were shown to `CheckOptions.decide` or `note`.
   public internal(set) var issues: [Issue] = []
+  /// Of the inodes that the kept issues are about, as bytes, where they have a name. One of its names.
+  public internal(set) var paths: [InodeNumber: [UInt8]] = [:]
   /// Of all issues, by how bad they are.
   public internal(set) var counts: [Severity: Int] = [:]
   /// How many were not repaired: declined, or nothing could be done.

@@ -64,6 +64,7 @@ public enum Checker {
     try round.checkSummaries()
     try round.checkQuota()
     try round.finishSuperblock()
+    try round.notePaths()
     return true
   }
 }

@@ -69,6 +69,7 @@ final class CheckSession {
     let report = try Checker.check(device, options)
     bar?.end()
     self.report = report
+    findings.addPaths(report.paths)
     if isReadOnly { return report.isBroken ? .left : [] }
     if options.mode == .preen, report.needsDecision { return .left }
     let plan = try RepairPlan(report, device: device)

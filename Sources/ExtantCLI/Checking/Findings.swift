@@ -1,3 +1,4 @@
+import ExtantBase
 import ExtantCheck
 import Synchronization
 
@@ -26,6 +27,18 @@ final class Findings: Sendable {
     kept.withLock {
       $0.counts[issue.kind.entry.severity, default: 0] += 1
       if $0.list.count < Self.limit { $0.list.append(Finding(issue: issue, outcome: outcome)) }
+    }
+  }
+
+  /// Adds to each finding the path of its inode, where that is known by now.
+  func addPaths(_ paths: [InodeNumber: [UInt8]]) {
+    kept.withLock { kept in
+      for index in kept.list.indices {
+        guard let inode = kept.list[index].issue.place.inode, let path = paths[inode],
+          kept.list[index].issue.place.path == nil
+        else { continue }
+        kept.list[index].issue.place.path = path
+      }
     }
   }
 
