@@ -16,7 +16,6 @@ public enum InlineIssue: String, IssueArea {
   case noAttribute = "no-attribute"
   case nothingLeft = "nothing-left"
   case directorySize = "directory-size"
-  case sizePastData = "size-past-data"
 
   public var entry: IssueEntry {
     switch self {
@@ -66,10 +65,6 @@ public enum InlineIssue: String, IssueArea {
       IssueEntry(
         .major, "is a directory in the inode with a size that is not that of its data",
         repair: "Set the size")
-    case .sizePastData:
-      IssueEntry(
-        .notice, "has data in the inode and is longer than that", repair: "Leave it",
-        isSafe: true)
     }
   }
 }

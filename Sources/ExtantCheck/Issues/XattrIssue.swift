@@ -37,7 +37,6 @@ public enum XattrIssue: String, IssueArea {
   // What does no harm by itself.
   case junkAtEnd = "junk-at-end"
   case nameWithNul = "name-with-nul"
-  case unknownPrefix = "unknown-prefix"
   case unsorted = "unsorted"
 
   public var entry: IssueEntry {
@@ -134,12 +133,12 @@ public enum XattrIssue: String, IssueArea {
         repair: "Make it an ordinary file")
     case .valueInodeNamed:
       IssueEntry(
-        .notice, "is there for an attribute's value and has a name in a directory too",
-        repair: "Make it an ordinary file if no attribute names it")
+        .notice, "is there for an attribute's value and has only a name in a directory",
+        repair: "Make it an ordinary file")
     case .valueInodeSize:
       IssueEntry(
         .notice, "has an attribute whose size is not that of the inode with its value",
-        repair: "Leave it")
+        repair: "Take the inode\'s")
     case .valueInodeFeature:
       IssueEntry(
         .notice, "has values in inodes, and the filesystem does not say so",
@@ -153,9 +152,6 @@ public enum XattrIssue: String, IssueArea {
       IssueEntry(
         .notice, "has an attribute with a NUL in its name, for which the kernel refuses them all",
         repair: "Remove the attribute")
-    case .unknownPrefix:
-      IssueEntry(
-        .notice, "has an attribute whose prefix is unknown", repair: "Leave it", isSafe: true)
     case .unsorted:
       IssueEntry(
         .notice, "has an attribute block out of order, in which the kernel may miss attributes",

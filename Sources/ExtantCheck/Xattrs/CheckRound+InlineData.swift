@@ -19,7 +19,7 @@ extension CheckRound {
       try mendMissingValue(&inode)
     }
     guard inode.raw.flags.contains(.inlineData) else { return }
-    try checkInlineSize(&inode)
+    try checkInlineDirectorySize(&inode)
   }
 
   // MARK: Flags
@@ -120,22 +120,16 @@ extension CheckRound {
     inode.isChanged = true
   }
 
-  private func checkInlineSize(_ inode: inout ExaminedInode) throws(FileSystemError) {
+  private func checkInlineDirectorySize(_ inode: inout ExaminedInode) throws(FileSystemError) {
     guard let value = InlineData.valueRange(inode.raw, xattrRange(inode.raw)) else { return }
     let held = UInt64(Inode.blockAreaByteCount + value.count)
-    let size = inode.raw.size(superblock)
     let place = Place.inode(inode.number)
-    if inode.raw.kind == .directory {
-      guard inode.raw.wholeSize != held,
-        try found(
-          .inline(.directorySize), place, found: .number(inode.raw.wholeSize),
-          expected: .number(held))
-      else { return }
-      inode.raw.wholeSize = held
-      inode.isChanged = true
-    } else if inode.raw.kind == .regular, size > held {
-      try reporter.note(
-        Issue(.inline(.sizePastData), place, found: .number(size), expected: .number(held)))
-    }
+    guard inode.raw.kind == .directory, inode.raw.wholeSize != held,
+      try found(
+        .inline(.directorySize), place, found: .number(inode.raw.wholeSize),
+        expected: .number(held))
+    else { return }
+    inode.raw.wholeSize = held
+    inode.isChanged = true
   }
 }

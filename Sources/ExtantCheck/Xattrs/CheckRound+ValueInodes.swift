@@ -50,10 +50,17 @@ extension CheckRound {
     }
     let holder = try readInode(number)
     let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
+    var attribute = attribute
+    if isFlagged, holder.linkCount > 0, holder.wholeSize != UInt64(attribute.valueSize),
+      try found(
+        .xattr(.valueInodeSize), place, found: .number(UInt64(attribute.valueSize)),
+        expected: .number(holder.wholeSize))
+    {
+      attribute.valueSize = UInt32(clamping: holder.wholeSize)
+    }
     let clusters = superblock.blockSize << Int(claims.clusterShift)
     var blocks =
       UInt64((Int(attribute.valueSize) + clusters - 1) / clusters) << claims.clusterShift
-    var attribute = attribute
     if !hasValidHash(attribute, holder) {
       if holder.modificationTime == inode.number.rawValue,
         holder.generation == inode.raw.generation
@@ -77,12 +84,6 @@ extension CheckRound {
       holder.flags.insert(.eaInode)
       try writeInode(number, holder)
       xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
-    }
-    if holder.wholeSize != UInt64(attribute.valueSize) {
-      try reporter.note(
-        Issue(
-          .xattr(.valueInodeSize), place, found: .number(UInt64(attribute.valueSize)),
-          expected: .number(holder.wholeSize)))
     }
     return (attribute, blocks)
   }
@@ -113,11 +114,10 @@ extension CheckRound {
       let number = InodeNumber(rawNumber)
       guard inodes.isInUse(number), known.isFlagged else { continue }
       if inodes[number].namesCounted > 0 {
-        guard known.counted == 0 else {
-          try reporter.note(Issue(.xattr(.valueInodeNamed), .inode(number)))
-          continue
+        // Who names both is left alone: the attributes are well, and the name opens nothing.
+        if known.counted == 0, try found(.xattr(.valueInodeNamed), .inode(number)) {
+          try clearFlag(number)
         }
-        if try found(.xattr(.valueInodeNamed), .inode(number)) { try clearFlag(number) }
       } else if known.counted == 0 {
         if try found(.xattr(.valueInodeUnreferenced), .inode(number)) { try clearFlag(number) }
       } else {

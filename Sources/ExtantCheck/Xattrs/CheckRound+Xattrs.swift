@@ -83,9 +83,6 @@ extension CheckRound {
       guard isWanted else { return nil }
       isChanged = true
     }
-    if scan.hasUnknownPrefix {
-      try reporter.note(Issue(.xattr(.unknownPrefix), place))
-    }
     if scan.hasNulInName, list.contains(where: { $0.name.suffix.contains(0) }),
       try found(.xattr(.nameWithNul), place)
     {

@@ -12,11 +12,10 @@ struct XattrScan {
   /// Bytes behind the last entry that are no end and no entry: too few for one.
   private(set) var hasJunkAtEnd = false
   private(set) var hasNulInName = false
-  private(set) var hasUnknownPrefix = false
   /// Not in the order in which Linux searches a block.
   private(set) var isUnsorted = false
   /// What does no harm by itself.
-  var hasOddities: Bool { hasJunkAtEnd || hasNulInName || hasUnknownPrefix }
+  var hasOddities: Bool { hasJunkAtEnd || hasNulInName }
   /// Where the end's zeros are.
   private(set) var end: Int
 
@@ -78,7 +77,6 @@ struct XattrScan {
   }
 
   private mutating func look(at entry: RawXattrEntry, _ name: Range<Int>, _ bytes: RawSpan) {
-    if !(1...12).contains(entry.nameIndex) { hasUnknownPrefix = true }
     for offset in name where bytes.u8(offset) == 0 {
       hasNulInName = true
       break

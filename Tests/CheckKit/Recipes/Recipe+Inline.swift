@@ -3,5 +3,69 @@ import ExtantBase
 import ExtantCheck
 
 extension Recipe {
-  static let inlineRecipes: [Recipe] = []
+  private static func withoutAttributes(_ raw: inout RawInode) {
+    for offset in Planter.xattrStart(raw)..<raw.bytes.count { raw.bytes[offset] = 0 }
+  }
+
+  static let inlineRecipes: [Recipe] = [
+    Recipe(.inline(.withoutFeature), base: .inlineData) { planter in
+      planter.superblock { bytes in
+        bytes.setLE32(
+          bytes.le32(SuperblockField.featureIncompat) & ~IncompatFeatures.inlineData.rawValue,
+          at: SuperblockField.featureIncompat)
+      }
+    },
+    Recipe(.inline(.flagWithoutFeature), "extents") { planter in
+      try planter.inode("/file") { raw in
+        raw.flags.insert(.inlineData)
+        raw.flags.remove(.extents)
+      }
+    },
+    Recipe(.inline(.flagWithoutFeature), "block-pointers", base: .ext2) { planter in
+      try planter.inode("/file") { $0.flags.insert(.inlineData) }
+    },
+    Recipe(.inline(.flagWithoutFeature), "target") { planter in
+      try planter.inode("/symlink") { $0.flags.insert(.inlineData) }
+    },
+    Recipe(.inline(.withExtentTree), base: .inlineData) { planter in
+      try planter.inode("/file") { $0.flags.insert(.inlineData) }
+    },
+    Recipe(.inline(.withExtentTree), "without-feature") { planter in
+      try planter.inode("/file") { $0.flags.insert(.inlineData) }
+    },
+    Recipe(.inline(.withExtentsFlag), base: .inlineData) { planter in
+      try planter.inode("/small") { $0.flags.insert(.extents) }
+    },
+    Recipe(.inline(.withBlockMap), base: .inlineData) { planter in
+      let blocks = try planter.blocks("/file")
+      try planter.inode("/file") { raw in
+        raw.flags.insert(.inlineData)
+        raw.blockArea = [UInt8](repeating: 0, count: 60)
+        for (index, block) in blocks.enumerated() {
+          raw.setBlockWord(index, UInt32(block.rawValue))
+        }
+      }
+    },
+    Recipe(.inline(.extentTreeInstead), base: .inlineData) { planter in
+      try planter.inode("/file") { raw in
+        raw.flags.insert(.inlineData)
+        raw.flags.remove(.extents)
+      }
+    },
+    Recipe(.inline(.noAttribute), "file", base: .inlineData) { planter in
+      try planter.inode("/small", withoutAttributes)
+    },
+    Recipe(.inline(.noAttribute), "directory", base: .inlineData) { planter in
+      try planter.inode("/dir", withoutAttributes)
+    },
+    Recipe(.inline(.nothingLeft), base: .inlineData) { planter in
+      try planter.inode("/small") { raw in
+        withoutAttributes(&raw)
+        raw.sizeLow = 150
+      }
+    },
+    Recipe(.inline(.directorySize), base: .inlineData) { planter in
+      try planter.inode("/dir") { $0.sizeLow = 59 }
+    },
+  ]
 }
