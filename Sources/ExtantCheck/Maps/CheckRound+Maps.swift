@@ -4,7 +4,7 @@ import ExtantBase
 
 extension CheckRound {
   /// Pass 1 for the map in i_block: mends it, claims its blocks, adds a directory's blocks to
-  /// `directories.blocks`, and sets what `ExaminedInode` says of blocks. Not called for inodes whose
+  /// `directories.runs`, and sets what `ExaminedInode` says of blocks. Not called for inodes whose
   /// i_block is no map.
   func checkMap(_ inode: inout ExaminedInode) throws(FileSystemError) {
     var examined = inode
@@ -20,16 +20,19 @@ extension CheckRound {
         examined.mappedEnd = run.logical + run.count
         if !run.isUnwritten { examined.writtenEnd = run.logical + run.count }
         if inode.raw.kind == .directory {
-          let last = directories.blocks.last.flatMap { $0.inode == inode.number ? $0.logical : nil }
-          for hole in (last.map { $0 + 1 } ?? 0)..<run.logical {
-            directories.blocks.append(
-              DirectoryList.Block(inode: inode.number, logical: hole, address: BlockAddress(0)))
+          let last = directories.runs.last.flatMap {
+            $0.inode == inode.number ? $0.logical + $0.count : nil
           }
-          for offset in 0..<run.count {
-            directories.blocks.append(
-              DirectoryList.Block(
-                inode: inode.number, logical: run.logical + offset, address: run.address + offset))
+          let end = last ?? 0
+          if end < run.logical {
+            directories.runs.append(
+              DirectoryList.Run(
+                inode: inode.number, logical: end, address: BlockAddress(0),
+                count: run.logical - end))
           }
+          directories.runs.append(
+            DirectoryList.Run(
+              inode: inode.number, logical: run.logical, address: run.address, count: run.count))
         }
       }
       return true

@@ -52,12 +52,19 @@ extension CheckRound {
     _ wanted: Set<InodeNumber>, _ names: inout [InodeNumber: Name]
   ) throws(FileSystemError) {
     let buffer = BlockBuffer(byteCount: image.blockSize)
-    for block in directories.blocks where block.address.rawValue != 0 {
-      do throws(FileSystemError) { try image.read(block.address, into: buffer) } catch {
-        guard case .corrupt = error else { throw error }
-        continue
+    // What runs claim together may be more than there is, in a hostile image.
+    var left = superblock.blockCount
+    for run in directories.runs where run.address.rawValue != 0 && run.count <= left {
+      left -= run.count
+      for offset in 0..<run.count {
+        do throws(FileSystemError) {
+          try image.read(run.address + offset, into: buffer)
+        } catch {
+          guard case .corrupt = error else { throw error }
+          continue
+        }
+        Self.collect(buffer, 0..<image.blockSize, run.inode, wanted, &names)
       }
-      Self.collect(buffer, 0..<image.blockSize, block.inode, wanted, &names)
     }
     for directory in directories.directories where directory.isInline {
       guard let (address, offset) = place(of: directory.inode) else { continue }

@@ -12,18 +12,21 @@ struct DirectoryList: Sendable {
     var isInline = false
   }
 
-  /// A block of a directory's contents.
-  struct Block: Sendable {
+  /// Consecutive blocks of a directory's contents, or a hole in it. A few bytes of a hostile map can
+  /// stand for billions of blocks, so they are not listed one by one.
+  struct Run: Sendable {
     var inode: InodeNumber
     /// Within the directory, in blocks.
     var logical: UInt64
     /// 0 for a hole.
     var address: BlockAddress
+    /// In blocks.
+    var count: UInt64
   }
 
   /// Ascending by inode.
   private(set) var directories: [Directory] = []
-  var blocks: [Block] = []
+  var runs: [Run] = []
 
   /// Its place in `directories`.
   func index(of inode: InodeNumber) -> Int? {
@@ -49,7 +52,7 @@ struct DirectoryList: Sendable {
 
   mutating func remove(_ inode: InodeNumber) {
     if let place = index(of: inode) { directories.remove(at: place) }
-    blocks.removeAll { $0.inode == inode }
+    runs.removeAll { $0.inode == inode }
   }
 
   private func lowerBound(_ inode: InodeNumber) -> Int {
