@@ -106,4 +106,14 @@ extension Superblock {
     let rest = SuperblockField.firstErrorTimeHigh..<SuperblockField.lastErrorCode + 1
     raw.replaceSubrange(rest, with: other.raw[rest])
   }
+
+  /// Removes every record of errors, and the mark.
+  public mutating func forgetErrors() {
+    state.remove(.errors)
+    let record = SuperblockField.errorCount..<SuperblockField.mountOptions
+    raw.withMutableBytes { bytes in
+      bytes.fill(record, with: 0)
+      bytes.fill(SuperblockField.firstErrorTimeHigh..<SuperblockField.lastErrorCode + 1, with: 0)
+    }
+  }
 }

@@ -16,15 +16,17 @@ extension Superblock {
     let groupCount: UInt32
     let descriptorSize: Int
 
-    init(
-      _ bytes: RawSpan, incompat: IncompatFeatures, readOnlyCompat: ReadOnlyCompatFeatures
-    ) throws(FileSystemError) {
+    init(_ bytes: RawSpan) throws(SuperblockFault) {
+      let incompat = IncompatFeatures(rawValue: bytes.le32(SuperblockField.featureIncompat))
+      let readOnlyCompat = ReadOnlyCompatFeatures(
+        rawValue: bytes.le32(SuperblockField.featureReadOnlyCompat))
       let is64Bit = incompat.contains(.is64Bit)
       let isClustered = readOnlyCompat.contains(.bigalloc)
 
       let logBlockSize = bytes.le32(SuperblockField.logBlockSize)
       guard logBlockSize <= 6 else {
-        throw broken("the block size is 2^(10 + \(logBlockSize)), and more than 64 KiB")
+        throw SuperblockFault(
+          .blockSize, "the block size is 2^(10 + \(logBlockSize)), and more than 64 KiB")
       }
       let blockSize = 1024 << Int(logBlockSize)
       let bitsPerBlock = UInt32(blockSize) * 8
@@ -33,12 +35,13 @@ extension Superblock {
       let blocksPerCluster: UInt32
       if isClustered {
         guard logClusterSize >= logBlockSize, logClusterSize - logBlockSize <= 16 else {
-          throw broken("the cluster size is 2^(10 + \(logClusterSize)), out of range")
+          throw SuperblockFault(
+            .clusterSize, "the cluster size is 2^(10 + \(logClusterSize)), out of range")
         }
         blocksPerCluster = 1 << (logClusterSize - logBlockSize)
       } else {
         guard logClusterSize == logBlockSize else {
-          throw broken("without bigalloc, cluster and block size differ")
+          throw SuperblockFault(.clusterSize, "without bigalloc, cluster and block size differ")
         }
         blocksPerCluster = 1
       }
@@ -48,19 +51,22 @@ extension Superblock {
       guard blocksPerGroup > 0, blocksPerGroup % 8 == 0,
         blocksPerGroup / blocksPerCluster <= bitsPerBlock, blocksPerGroup % blocksPerCluster == 0
       else {
-        throw broken(
+        throw SuperblockFault(
+          .blocksPerGroup,
           "\(blocksPerGroup) blocks per group are not a multiple of 8 that one bitmap block holds")
       }
       if isClustered {
         guard clustersPerGroup == blocksPerGroup / blocksPerCluster else {
-          throw broken("\(clustersPerGroup) clusters per group do not make its blocks")
+          throw SuperblockFault(
+            .clustersPerGroup, "\(clustersPerGroup) clusters per group do not make its blocks")
         }
       }
 
       let firstDataBlock = bytes.le32(SuperblockField.firstDataBlock)
       let properFirst: UInt32 = blockSize == 1024 && blocksPerCluster == 1 ? 1 : 0
       guard firstDataBlock == properFirst else {
-        throw broken("the first data block is \(firstDataBlock), not \(properFirst)")
+        throw SuperblockFault(
+          .firstDataBlock, "the first data block is \(firstDataBlock), not \(properFirst)")
       }
 
       let blockCount =
@@ -68,39 +74,46 @@ extension Superblock {
         | (is64Bit ? UInt64(bytes.le32(SuperblockField.blocksCountHigh)) << 32 : 0)
       // 48 bits is what an extent can address.
       guard blockCount > UInt64(firstDataBlock), blockCount <= 1 << 48 else {
-        throw broken("\(blockCount) blocks are out of range")
+        throw SuperblockFault(.blockCount, "\(blockCount) blocks are out of range")
       }
       let groups =
         (blockCount - UInt64(firstDataBlock) + UInt64(blocksPerGroup) - 1) / UInt64(blocksPerGroup)
-      guard groups < 1 << 31 else { throw broken("\(groups) groups are more than 2^31") }
+      guard groups < 1 << 31 else {
+        throw SuperblockFault(.blockCount, "\(groups) groups are more than 2^31")
+      }
       // The free counts are not checked: after a crash they are whatever they were, and who writes
       // sums up the descriptors', as the kernel does.
       let reserved =
         UInt64(bytes.le32(SuperblockField.reservedBlocksCountLow))
         | (is64Bit ? UInt64(bytes.le32(SuperblockField.reservedBlocksCountHigh)) << 32 : 0)
       guard reserved <= blockCount else {
-        throw broken("\(reserved) reserved blocks are more than all \(blockCount)")
+        throw SuperblockFault(
+          .reservedBlocks, "\(reserved) reserved blocks are more than all \(blockCount)")
       }
 
       // Revision 0 predates these fields.
       let isDynamic = bytes.le32(SuperblockField.revision) >= 1
       let inodeSize = isDynamic ? Int(bytes.le16(SuperblockField.inodeSize)) : 128
       guard inodeSize >= 128, inodeSize <= blockSize, inodeSize & (inodeSize - 1) == 0 else {
-        throw broken("the inode size is \(inodeSize), not a power of two from 128 to the block")
+        throw SuperblockFault(
+          .inodeSize, "the inode size is \(inodeSize), not a power of two from 128 to the block")
       }
       let inodesPerBlock = UInt32(blockSize / inodeSize)
       let inodesPerGroup = bytes.le32(SuperblockField.inodesPerGroup)
       guard inodesPerGroup >= inodesPerBlock, inodesPerGroup <= bitsPerBlock else {
-        throw broken("\(inodesPerGroup) inodes per group do not fit a table and a bitmap block")
+        throw SuperblockFault(
+          .inodesPerGroup,
+          "\(inodesPerGroup) inodes per group do not fit a table and a bitmap block")
       }
       let inodeCount = bytes.le32(SuperblockField.inodesCount)
       guard UInt64(inodeCount) == groups * UInt64(inodesPerGroup) else {
-        throw broken(
+        throw SuperblockFault(
+          .inodeCount,
           "\(inodeCount) inodes are not \(inodesPerGroup) in each of \(groups) groups")
       }
       let firstInode = isDynamic ? bytes.le32(SuperblockField.firstInode) : 11
       guard firstInode >= 11, firstInode <= inodeCount else {
-        throw broken("the first inode is \(firstInode), out of range")
+        throw SuperblockFault(.firstInode, "the first inode is \(firstInode), out of range")
       }
 
       var descriptorSize = 32
@@ -109,7 +122,8 @@ extension Superblock {
         guard descriptorSize >= 64, descriptorSize <= min(1024, blockSize),
           descriptorSize & (descriptorSize - 1) == 0
         else {
-          throw broken("the descriptor size is \(descriptorSize), not 64 to 1024 with 64bit")
+          throw SuperblockFault(
+            .descriptorSize, "the descriptor size is \(descriptorSize), not 64 to 1024 with 64bit")
         }
       }
       let descriptorsPerBlock = UInt64(blockSize / descriptorSize)
@@ -121,10 +135,15 @@ extension Superblock {
       let tableStart: UInt64 = blockSize == 1024 && firstDataBlock == 0 ? 2 : 1
       guard
         tableStart + undivided <= min(UInt64(blocksPerGroup), blockCount - UInt64(firstDataBlock))
-      else { throw broken("the descriptors of \(groups) groups do not fit the first group") }
+      else {
+        throw SuperblockFault(
+          .descriptorTable, "the descriptors of \(groups) groups do not fit the first group")
+      }
       let reservedDescriptorBlocks = Int(bytes.le16(SuperblockField.reservedDescriptorBlocks))
       guard reservedDescriptorBlocks <= blockSize / 4 else {
-        throw broken("\(reservedDescriptorBlocks) reserved GDT blocks are more than a block maps")
+        throw SuperblockFault(
+          .reservedDescriptorBlocks,
+          "\(reservedDescriptorBlocks) reserved GDT blocks are more than a block maps")
       }
 
       self.blockSize = blockSize

@@ -43,33 +43,21 @@ public struct Superblock: Sendable, Equatable {
   /// - Throws: `corrupt` with the rule broken; `unsupported` for a revision or a checksum type
   ///   unknown here. Features are the business of `checkSupport`.
   public init(_ bytes: RawSpan, verifyChecksum: Bool = true) throws(FileSystemError) {
-    guard bytes.byteCount >= Self.byteCount else {
-      throw Self.broken("\(Self.byteCount) bytes are needed, \(bytes.byteCount) are there")
-    }
-    guard bytes.le16(SuperblockField.magic) == Self.magic else {
-      throw Self.broken("the magic number 0xEF53 is missing")
+    let geometry: Geometry
+    do {
+      try Self.checkIdentity(bytes, verifyChecksum: verifyChecksum)
+      geometry = try Geometry(bytes)
+    } catch {
+      if error.isUnknown { throw .unsupported(Unsupported(error.name, error.text)) }
+      throw Self.broken(error.text)
     }
     var raw = bytes.array(0..<Self.byteCount)
-    let revision = bytes.le32(SuperblockField.revision)
-    guard revision <= 1 else {
-      throw .unsupported(Unsupported("revision \(revision)", "only revisions 0 and 1 are known"))
-    }
     let readOnlyCompat = ReadOnlyCompatFeatures(
       rawValue: bytes.le32(SuperblockField.featureReadOnlyCompat))
     let incompat = IncompatFeatures(rawValue: bytes.le32(SuperblockField.featureIncompat))
     if readOnlyCompat.contains(.metadataCsum) {
-      let type = bytes.u8(SuperblockField.checksumType)
-      guard type == 1 else {
-        throw .unsupported(Unsupported("checksum type \(type)", "only type 1, crc32c, is known"))
-      }
-      if verifyChecksum {
-        let stored = bytes.le32(SuperblockField.checksum)
-        let computed = Self.checksum(of: bytes)
-        guard stored == computed else { throw Self.broken(checksumRule(stored, computed)) }
-      }
       raw.withMutableBytes { $0.setLE32(0, at: SuperblockField.checksum) }
     }
-    let geometry = try Geometry(bytes, incompat: incompat, readOnlyCompat: readOnlyCompat)
     self.raw = raw
     blockSize = geometry.blockSize
     blockCount = geometry.blockCount
@@ -85,6 +73,49 @@ public struct Superblock: Sendable, Equatable {
       incompat.contains(.csumSeed)
       ? bytes.le32(SuperblockField.checksumSeed)
       : crc32c(~0, bytes.extracting(SuperblockField.uuid..<SuperblockField.uuid + 16))
+  }
+
+  /// Whether the bytes are a superblock at all, of a kind that is known here.
+  private static func checkIdentity(
+    _ bytes: RawSpan, verifyChecksum: Bool
+  ) throws(SuperblockFault) {
+    guard bytes.byteCount >= Self.byteCount else {
+      throw SuperblockFault(
+        .magic, "\(Self.byteCount) bytes are needed, \(bytes.byteCount) are there")
+    }
+    guard bytes.le16(SuperblockField.magic) == Self.magic else {
+      throw SuperblockFault(.magic, "the magic number 0xEF53 is missing")
+    }
+    let revision = bytes.le32(SuperblockField.revision)
+    guard revision <= 1 else {
+      throw SuperblockFault(
+        .revision, "only revisions 0 and 1 are known", name: "revision \(revision)")
+    }
+    let features = ReadOnlyCompatFeatures(
+      rawValue: bytes.le32(SuperblockField.featureReadOnlyCompat))
+    guard features.contains(.metadataCsum) else { return }
+    let type = bytes.u8(SuperblockField.checksumType)
+    guard type == 1 else {
+      throw SuperblockFault(
+        .checksumType, "only type 1, crc32c, is known", name: "checksum type \(type)")
+    }
+    guard verifyChecksum else { return }
+    let stored = bytes.le32(SuperblockField.checksum)
+    let computed = Self.checksum(of: bytes)
+    guard stored == computed else {
+      throw SuperblockFault(.checksum, checksumRule(stored, computed))
+    }
+  }
+
+  /// The first rule that the bytes of a superblock break; nil where it can be used.
+  public static func fault(_ bytes: RawSpan, verifyChecksum: Bool = true) -> SuperblockFault? {
+    do {
+      try checkIdentity(bytes, verifyChecksum: verifyChecksum)
+      _ = try Geometry(bytes)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// Writes the 1,024 bytes to the start of `bytes`, with their checksum.

@@ -56,6 +56,8 @@ package enum SuperblockField {
   package static let wantExtraInodeSize = 0x15E
   package static let flags = 0x160
   package static let raidStride = 0x164
+  package static let mmpInterval = 0x166
+  package static let mmpBlock = 0x168
   package static let raidStripeWidth = 0x170
   package static let logGroupsPerFlex = 0x174
   package static let checksumType = 0x175
@@ -75,6 +77,7 @@ package enum SuperblockField {
   package static let lastErrorTimeHigh = 0x279
   package static let firstErrorCode = 0x27A
   package static let lastErrorCode = 0x27B
+  package static let encoding = 0x27C
   package static let orphanFileInode = 0x280
   package static let checksum = 0x3FC
 }

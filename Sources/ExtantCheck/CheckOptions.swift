@@ -29,6 +29,9 @@ public struct CheckOptions: Sendable {
   /// Seconds since 1970 for what the repair dates; nil for the clock.
   public var time: Int64?
 
+  /// Waits as many seconds, to see whether another host uses the image (`mmp`); nil sleeps.
+  public var pause: (@Sendable (_ seconds: Int) -> Void)?
+
   /// Called with each issue that can be repaired, as it is found. With mode `ask` the answer decides on the repair; else
   /// it is not looked at.
   public var decide: (@Sendable (Issue) throws(FileSystemError) -> Bool)?

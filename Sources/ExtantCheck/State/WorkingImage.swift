@@ -8,11 +8,14 @@ import ExtantBase
 final class WorkingImage: Sendable {
   let overlay: OverlayDevice
   let blockSize: Int
+  /// What the first superblock is replaced by where it is of no use; nil where nobody looked.
+  let choice: SuperblockChoice?
 
   /// - Parameter device: only read, and not closed by the overlay's end.
-  init(_ device: any BlockDevice, blockSize: Int) {
+  init(_ device: any BlockDevice, blockSize: Int, choice: SuperblockChoice? = nil) {
     overlay = OverlayDevice(base: device, pieceByteCount: blockSize)
     self.blockSize = blockSize
+    self.choice = choice
   }
 
   /// In blocks, whole ones only.
