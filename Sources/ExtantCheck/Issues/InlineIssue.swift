@@ -12,6 +12,7 @@ public enum InlineIssue: String, IssueArea {
   case withJunk = "with-junk"
 
   // The data.
+  case flagMissing = "flag-missing"
   case extentTreeInstead = "extent-tree-instead"
   case noAttribute = "no-attribute"
   case nothingLeft = "nothing-left"
@@ -49,6 +50,10 @@ public enum InlineIssue: String, IssueArea {
         .major, "is flagged as having data in the inode and extents, and has none of them",
         repair: "Delete the inode")
 
+    case .flagMissing:
+      IssueEntry(
+        .major, "has data in the inode, by its attribute and i_block, and no flag that says so",
+        repair: "Set the flag")
     case .extentTreeInstead:
       IssueEntry(
         .major, "is flagged as having data in the inode, but has extents there",

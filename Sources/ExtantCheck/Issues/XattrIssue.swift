@@ -10,6 +10,7 @@ public enum XattrIssue: String, IssueArea {
   // The address in the inode.
   case blockWithoutFeature = "block-without-feature"
   case blockAddress = "block-address"
+  case ignoredBlockAddress = "ignored-block-address"
 
   // In the block.
   case blockMagic = "block-magic"
@@ -68,6 +69,11 @@ public enum XattrIssue: String, IssueArea {
     case .blockAddress:
       IssueEntry(
         .major, "has its attributes in a block outside the filesystem", repair: "Clear the field")
+
+    case .ignoredBlockAddress:
+      IssueEntry(
+        .notice, "has no name, and attributes that nobody asks for outside the filesystem",
+        repair: "Clear the field", isSafe: true)
 
     case .blockMagic:
       IssueEntry(

@@ -24,6 +24,24 @@ extension CheckRound {
 
   // MARK: Flags
 
+  /// The flag is gone from an inode whose i_block is neither extents nor block pointers, and which has
+  /// the attribute that goes with data in the inode.
+  func restoreInlineFlag(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    guard superblock.features.incompat.contains(.inlineData),
+      !inode.raw.flags.contains(.inlineData), let kind = inode.raw.kind,
+      [.regular, .directory, .symbolicLink].contains(kind),
+      InlineData.valueRange(inode.raw, xattrRange(inode.raw)) != nil
+    else { return }
+    let hasMap =
+      inode.raw.flags.contains(.extents)
+      ? inode.raw.le16(RawInode.blockAreaOffset) == ExtentNode.magic
+      : mayBeBlockMap(inode.raw)
+    guard !hasMap, try found(.inline(.flagMissing), .inode(inode.number)) else { return }
+    inode.raw.flags.insert(.inlineData)
+    inode.raw.flags.remove(.extents)
+    inode.isChanged = true
+  }
+
   /// Both flags are set, which cannot be: the data in i_block tells.
   private func settleFlags(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let features = superblock.features.incompat
@@ -83,7 +101,7 @@ extension CheckRound {
   }
 
   /// Whether all words of i_block could be block pointers.
-  private func mayBeBlockMap(_ raw: RawInode) -> Bool {
+  func mayBeBlockMap(_ raw: RawInode) -> Bool {
     (0..<15).allSatisfy { UInt64(raw.blockWord($0)) < superblock.blockCount }
   }
 

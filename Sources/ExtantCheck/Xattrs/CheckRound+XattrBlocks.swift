@@ -9,7 +9,11 @@ extension CheckRound {
     guard address.rawValue != 0 else { return }
     let place = Place(inode: inode.number, block: address)
     guard superblock.contains(address) else {
-      if try found(.xattr(.blockAddress), .inode(inode.number), found: .number(address.rawValue)) {
+      // Inodes without names are not asked for their attributes.
+      let isReserved = inode.number < InodeNumber(superblock.firstInode) && inode.number != .root
+      let isIgnored = isReserved || inode.raw.flags.contains(.eaInode)
+      let issue: XattrIssue = isIgnored ? .ignoredBlockAddress : .blockAddress
+      if try found(.xattr(issue), .inode(inode.number), found: .number(address.rawValue)) {
         clearFileACL(&inode)
       }
       return

@@ -12,6 +12,7 @@ extension CheckRound {
     // Nobody looks for attributes in reserved inodes.
     if inode.number >= InodeNumber(superblock.firstInode) || inode.number == .root {
       try checkInodeXattrs(&inode)
+      try restoreInlineFlag(&inode)
     }
     try checkXattrBlock(&inode)
   }

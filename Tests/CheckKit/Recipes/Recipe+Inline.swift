@@ -46,6 +46,15 @@ extension Recipe {
         }
       }
     },
+    Recipe(.inline(.flagMissing), base: .inlineData) { planter in
+      try planter.inode("/small") { $0.flags.remove(.inlineData) }
+    },
+    Recipe(.inline(.flagMissing), "with-extents", base: .inlineData) { planter in
+      try planter.inode("/dir") { raw in
+        raw.flags.remove(.inlineData)
+        raw.flags.insert(.extents)
+      }
+    },
     Recipe(.inline(.extentTreeInstead), base: .inlineData) { planter in
       try planter.inode("/file") { raw in
         raw.flags.insert(.inlineData)

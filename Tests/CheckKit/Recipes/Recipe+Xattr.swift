@@ -136,6 +136,12 @@ extension Recipe {
     Recipe(.xattr(.blockAddress)) { planter in
       try planter.inode("/small") { $0.fileACLLow = 5_000_000 }
     },
+    Recipe(
+      .xattr(.ignoredBlockAddress), base: values,
+      e2fsck: .clean("it comes upon such fields by names")
+    ) { planter in
+      try planter.inode(try planter.valueInode("/small")) { $0.fileACLLow = 5_000_000 }
+    },
     Recipe(.xattr(.blockMagic)) { planter in
       let free = UInt32(planter.superblock.blockCount - 10)
       try planter.inode("/small") { $0.fileACLLow = free }
