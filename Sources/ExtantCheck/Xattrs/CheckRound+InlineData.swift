@@ -28,10 +28,11 @@ extension CheckRound {
   /// the attribute that goes with data in the inode.
   func restoreInlineFlag(_ inode: inout ExaminedInode) throws(FileSystemError) {
     guard superblock.features.incompat.contains(.inlineData),
-      !inode.raw.flags.contains(.inlineData), let kind = inode.raw.kind,
-      [.regular, .directory, .symbolicLink].contains(kind),
+      !inode.raw.flags.contains(.inlineData),
       InlineData.valueRange(inode.raw, xattrRange(inode.raw)) != nil
     else { return }
+    let kind = inode.raw.kind
+    guard kind == .regular || kind == .directory || kind == .symbolicLink else { return }
     let hasMap =
       inode.raw.flags.contains(.extents)
       ? inode.raw.le16(RawInode.blockAreaOffset) == ExtentNode.magic
