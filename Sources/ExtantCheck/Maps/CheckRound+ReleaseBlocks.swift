@@ -14,12 +14,7 @@ extension CheckRound {
       }
       return true
     }
-    let attributes = raw.fileACL(superblock)
-    if isMappable(attributes), attributes.rawValue < image.deviceBlockCount {
-      let block = try image.block(attributes)
-      // h_refcount: the other inodes keep it.
-      if block.bytes.le32(4) <= 1 { releaseClaim(attributes, count: 1) }
-    }
+    try releaseXattrBlock(raw)
   }
 
   /// Gives up one owner's claim of blocks. What others claim too, or the filesystem itself, stays

@@ -150,7 +150,7 @@ extension CheckRound {
     guard let block = xattrs[address] else { return }
     guard block.counted > 1 else {
       xattrs[address] = nil
-      claims.release(address)
+      releaseClaim(address, count: 1)
       return
     }
     xattrs[address]?.counted = block.counted - 1
