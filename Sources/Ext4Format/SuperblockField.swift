@@ -36,6 +36,7 @@ package enum SuperblockField {
   package static let uuid = 0x68
   package static let volumeName = 0x78
   package static let lastMounted = 0x88
+  package static let preallocatedDirectoryBlocks = 0xCD
   package static let reservedDescriptorBlocks = 0xCE
   package static let journalUUID = 0xD0
   package static let journalInode = 0xE0
@@ -78,6 +79,8 @@ package enum SuperblockField {
   package static let firstErrorCode = 0x27A
   package static let lastErrorCode = 0x27B
   package static let encoding = 0x27C
+  package static let userQuotaInode = 0x240
+  package static let groupQuotaInode = 0x244
   package static let orphanFileInode = 0x280
   package static let checksum = 0x3FC
 }

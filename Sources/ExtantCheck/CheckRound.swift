@@ -23,6 +23,12 @@ final class CheckRound {
   var inodes: InodeLedger
   /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
   var inodeWrites: UInt64 = 0
+  /// The first regular file of 2 GiB or more.
+  var largeFile: InodeNumber?
+  /// Encryption policies, by inode.
+  var encryption = EncryptionPolicies()
+  /// Groups whose descriptor hid inodes from pass 1: all passes must start anew.
+  var restartGroups: Set<GroupIndex> = []
   /// Settled by `checkInodes`: all directories and their blocks.
   var directories = DirectoryList()
   /// Attribute blocks and inodes that hold attributes' values, and who names them: settled by

@@ -27,27 +27,37 @@ public enum Checker {
     reporter.report.blockSize = image.blockSize
     for number in 1...roundLimit {
       reporter.startRound()
-      guard try round(number, image, options, reporter) else { break }
-      // What would be repaired is known after one round.
-      if options.mode == .report || reporter.repairsInRound == 0 { break }
+      let end = try round(number, image, options, reporter)
+      if end == .settled { break }
+      // What would be repaired is known after one whole round.
+      if end == .whole, options.mode == .report || reporter.repairsInRound == 0 { break }
       // What is still wrong after the last round is not repaired.
       if number == roundLimit { reporter.report.leftCount += reporter.repairsInRound }
     }
     return reporter.report
   }
 
-  /// One round of all passes. False where there is nothing more to be done.
+  /// How a round ended.
+  private enum RoundEnd {
+    /// There is nothing more to be done.
+    case settled
+    case whole
+    /// Inodes were found too late: another round sees them.
+    case cutShort
+  }
+
+  /// One round of all passes.
   private static func round(
     _ number: Int, _ image: WorkingImage, _ options: CheckOptions, _ reporter: Reporter
-  ) throws(FileSystemError) -> Bool {
+  ) throws(FileSystemError) -> RoundEnd {
     var superblock = try SuperblockCheck(image, options, reporter).run()
     superblock = try JournalCheck(image, superblock, options, reporter).run()
-    if options.journalOnly { return false }
+    if options.journalOnly { return .settled }
     if number == 1, !options.isForced, reporter.report.counts.isEmpty,
       SuperblockCheck.isClean(superblock, options)
     {
       reporter.report.wasSkipped = true
-      return false
+      return .settled
     }
     let round = CheckRound(number, image, superblock, options, reporter)
     try round.checkGroups()
@@ -57,6 +67,10 @@ public enum Checker {
     try round.resolveSharedBlocks()
     try round.finishInodes()
     try round.checkDirectories()
+    if round.mustRestart {
+      _ = try round.storeGroups()
+      return .cutShort
+    }
     try round.checkValueInodes()
     try round.checkConnectivity()
     try round.checkLinkCounts()
@@ -65,6 +79,6 @@ public enum Checker {
     try round.checkQuota()
     try round.finishSuperblock()
     try round.notePaths()
-    return true
+    return .whole
   }
 }

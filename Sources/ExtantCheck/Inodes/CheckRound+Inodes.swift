@@ -29,6 +29,7 @@ extension CheckRound {
         done += count
       }
     }
+    try checkLargeFiles()
     options.progress?(1, 1)
   }
 
@@ -47,48 +48,69 @@ extension CheckRound {
   ) throws(FileSystemError) {
     let size = superblock.inodeSize
     let firstOrdinary = superblock.firstInode
-    var seen = inodeWrites
-    var isOld = false
+    let perBlock = Int(superblock.inodesPerBlock)
+    var garbage = GarbageBlock()
+    // Writes of inodes that made what is in `buffer` old. An inode's own slot is behind us.
+    var expectedWrites = inodeWrites
     for index in 0..<count {
       let number = InodeNumber(first.rawValue &+ UInt32(index))
       let place = index * size..<(index + 1) * size
-      // What an earlier inode's repair wrote may be in this one.
-      if inodeWrites != seen { isOld = true }
-      if !isOld, number.rawValue >= firstOrdinary, buffer.bytes.isZero(place) { continue }
-      let raw = isOld ? try readInode(number) : RawInode(buffer.bytes.array(place))
-      var inode = ExaminedInode(number, raw)
-      try examine(&inode)
-      let before = inodeWrites
-      if inode.isCleared {
-        try clearSlot(number, inode.raw)
-      } else if inode.isChanged {
-        try writeInode(number, inode.raw)
+      let isOld = inodeWrites != expectedWrites
+      if !isOld, buffer.bytes.isZero(place) {
+        if number.rawValue < firstOrdinary { examineEmptyReserved(number) }
+        continue
       }
-      // Its own slot is behind us.
-      if inodeWrites != before, !isOld, before == seen { seen = inodeWrites }
+      var inode = ExaminedInode(
+        number, isOld ? try readInode(number) : RawInode(buffer.bytes.array(place)))
+      inode.hasWrongChecksum = !inode.raw.hasValidChecksum(number, superblock)
+      if isOld, inode.raw.isZero { inode.hasWrongChecksum = false }
+      var isGarbage = false
+      if looksLikeGarbage(inode) {
+        let block = index / perBlock
+        if garbage.index != block {
+          garbage = garbageBlock(block, buffer, from: first, count: count)
+        }
+        isGarbage = garbage.isGarbage
+      }
+      let runsBefore = directories.runs.count
+      let writes = inodeWrites
+      try examine(&inode, isGarbage: isGarbage)
+      let othersWritten = inodeWrites != writes
+      try store(inode, runsBefore: runsBefore)
+      if !isOld, !othersWritten { expectedWrites = inodeWrites }
     }
   }
 
-  /// What pass 1 looks at in an inode, in order.
-  private func examine(_ inode: inout ExaminedInode) throws(FileSystemError) {
+  /// Writes what was changed in an inode, or clears it.
+  private func store(
+    _ inode: ExaminedInode, runsBefore: Int
+  ) throws(FileSystemError) {
     let number = inode.number
-    guard inode.raw.linkCount != 0 || number.rawValue < superblock.firstInode else { return }
-    var entry = InodeLedger.Entry()
-    entry.isInUse = true
-    entry.kind = inode.raw.kind
-    entry.linkCount = inode.raw.linkCount
-    inodes[number] = entry
-    if number == .resize {
-      try checkResizeInode(&inode)
+    if inode.isCleared {
+      directories.forget(number, keepingRuns: runsBefore)
+      var entry = InodeLedger.Entry()
+      if number.rawValue < superblock.firstInode {
+        // The root is made anew; the others are in use whatever is in them.
+        entry.isInUse = number != .root
+        try writeInode(number, RawInode(byteCount: superblock.inodeSize))
+      } else {
+        try clearSlot(number, inode.raw)
+      }
+      inodes[number] = entry
       return
     }
-    if inode.raw.kind == .directory {
-      directories.add(
-        DirectoryList.Directory(
-          inode: number, isInline: inode.raw.flags.contains(.inlineData)))
+    if inode.isChanged {
+      try writeInode(number, inode.raw)
+    } else if inode.hasWrongChecksum, try found(.badChecksum, number) {
+      try writeInode(number, inode.raw)
     }
-    try checkXattrs(&inode)
-    if inode.raw.flags.contains(.inlineData) { try checkInlineData(&inode) }
-    if inode.raw.hasMap || number == .badBlocks { try checkMap(&inode) }
+  }
+
+  /// Reports an issue of pass 1. True where it shall be repaired now.
+  func found(
+    _ kind: InodeIssue, _ number: InodeNumber, found: IssueValue? = nil,
+    expected: IssueValue? = nil
+  ) throws(FileSystemError) -> Bool {
+    try self.found(.inode(kind), .inode(number), found: found, expected: expected)
   }
 }

@@ -7,6 +7,8 @@ struct ExaminedInode {
   /// Whoever changes it sets `isChanged`; it is written, with a new checksum, when all is done.
   var raw: RawInode
   var isChanged = false
+  /// As it was read.
+  var hasWrongChecksum = false
   /// In blocks of the filesystem: what i_blocks should count. Data, the map's own blocks, the
   /// attributes' block; with bigalloc all blocks of each cluster.
   var chargedBlocks: UInt64 = 0
@@ -23,5 +25,11 @@ struct ExaminedInode {
   init(_ number: InodeNumber, _ raw: RawInode) {
     self.number = number
     self.raw = raw
+  }
+
+  /// Changes the bytes.
+  mutating func change(_ body: (inout RawInode) -> Void) {
+    body(&raw)
+    isChanged = true
   }
 }

@@ -1,11 +1,70 @@
 /// An inode's own fields, and what reserved inodes must be.
 public enum InodeIssue: String, IssueArea {
+  // The slot as a whole.
   case badChecksum = "bad-checksum"
-
-  public var entry: IssueEntry {
-    switch self {
-    case .badChecksum:
-      IssueEntry(.major, "has a wrong checksum", repair: "Keep what can be used of it")
-    }
-  }
+  case garbage = "garbage"
+  case namedInUnusedPart = "named-in-unused-part"
+  // In use or not.
+  case orphanNumber = "orphan-number"
+  case noDeletionTime = "no-deletion-time"
+  case deletionTime = "deletion-time"
+  // Reserved inodes.
+  case badBlocksFields = "bad-blocks-fields"
+  case rootMode = "root-mode"
+  case rootNotDirectory = "root-not-directory"
+  case rootUnlinked = "root-unlinked"
+  case journalMode = "journal-mode"
+  case journalUnasked = "journal-unasked"
+  case quotaMode = "quota-mode"
+  case quotaUnasked = "quota-unasked"
+  case orphanFileMode = "orphan-file-mode"
+  case orphanFileUnasked = "orphan-file-unasked"
+  case bootLoaderDirectory = "boot-loader-directory"
+  case reservedMode = "reserved-mode"
+  // Flags.
+  case casefoldNotDirectory = "casefold-not-directory"
+  case casefoldWithoutFeature = "casefold-without-feature"
+  case extentsWithoutFeature = "extents-without-feature"
+  case extentsFlagWrong = "extents-flag-wrong"
+  case extentsFlagMissing = "extents-flag-missing"
+  case imagicWithoutFeature = "imagic-without-feature"
+  case indexNotDirectory = "index-not-directory"
+  case indexWithoutFeature = "index-without-feature"
+  case encryptedWithoutPolicy = "encrypted-without-policy"
+  case encryptionPolicy = "encryption-policy"
+  // Kinds of file.
+  case unknownKind = "unknown-kind"
+  case unknownKindFile = "unknown-kind-file"
+  case unknownKindDirectory = "unknown-kind-directory"
+  case specialIsDirectory = "special-is-directory"
+  case specialIsFile = "special-is-file"
+  case specialMapFlags = "special-map-flags"
+  case specialWords = "special-words"
+  case specialProtected = "special-protected"
+  case specialSize = "special-size"
+  case symlinkProtected = "symlink-protected"
+  case symlinkExtentsFlag = "symlink-extents-flag"
+  case symlinkEmpty = "symlink-empty"
+  case symlinkLength = "symlink-length"
+  case symlinkInBlock = "symlink-in-block"
+  case symlinkUnended = "symlink-unended"
+  case symlinkBlocks = "symlink-blocks"
+  // Fields that must be zero, or lie in a range.
+  case fragmentAddress = "fragment-address"
+  case attributesHigh = "attributes-high"
+  case blockCountHigh = "block-count-high"
+  case directorySizeHigh = "directory-size-high"
+  case extraSize = "extra-size"
+  case extraTime = "extra-time"
+  // Sizes.
+  case directoryEmpty = "directory-empty"
+  case directorySizeUneven = "directory-size-uneven"
+  case directorySizeTooLarge = "directory-size-too-large"
+  case directorySizeTooSmall = "directory-size-too-small"
+  case sizeTooSmall = "size-too-small"
+  case sizeForPointers = "size-for-pointers"
+  case sizeForExtents = "size-for-extents"
+  case blockCount = "block-count"
+  case pointersWithBigalloc = "pointers-with-bigalloc"
+  case largeFileFeature = "large-file-feature"
 }

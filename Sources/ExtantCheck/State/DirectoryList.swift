@@ -55,6 +55,12 @@ struct DirectoryList: Sendable {
     runs.removeAll { $0.inode == inode }
   }
 
+  /// Removes a directory that pass 1 has just added, and all runs but the first `count`.
+  mutating func forget(_ inode: InodeNumber, keepingRuns count: Int) {
+    if let place = index(of: inode) { directories.remove(at: place) }
+    if runs.count > count { runs.removeLast(runs.count - count) }
+  }
+
   private func lowerBound(_ inode: InodeNumber) -> Int {
     if let last = directories.last, last.inode < inode { return directories.count }
     var low = 0

@@ -1,0 +1,24 @@
+import ExtantBase
+
+/// Inodes that the superblock names, as it names them, and what it says of directories' sizes: for a
+/// checker, which asks whether the features agree.
+extension Superblock {
+  /// s_orphan_file_inum; nil for none.
+  package var statedOrphanFile: InodeNumber? { number(SuperblockField.orphanFileInode) }
+  /// s_usr_quota_inum.
+  package var statedUserQuota: InodeNumber? { number(SuperblockField.userQuotaInode) }
+  /// s_grp_quota_inum.
+  package var statedGroupQuota: InodeNumber? { number(SuperblockField.groupQuotaInode) }
+  /// s_prealloc_dir_blocks: how many blocks past its size a directory may have.
+  package var preallocatedDirectoryBlocks: UInt8 {
+    get8(SuperblockField.preallocatedDirectoryBlocks)
+  }
+
+  /// Forgets an orphan file that is none.
+  package mutating func clearStatedOrphanFile() { set32(SuperblockField.orphanFileInode, 0) }
+
+  private func number(_ offset: Int) -> InodeNumber? {
+    let number = get32(offset)
+    return number == 0 ? nil : InodeNumber(number)
+  }
+}
