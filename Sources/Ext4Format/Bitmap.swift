@@ -2,9 +2,10 @@ import ExtantBase
 
 /// Block and inode bitmaps: bit n of byte n / 8 stands for the group's n-th block or inode.
 public enum Bitmap {
-  /// In bytes: how much of the bitmap block stands for blocks, and is under its checksum.
+  /// In bytes: how much of the bitmap block stands for blocks (clusters with `bigalloc`), and is
+  /// under its checksum.
   public static func blockByteCount(_ superblock: Superblock) -> Int {
-    Int(superblock.blocksPerGroup) / 8
+    Int(superblock.blocksPerGroup >> superblock.clusterShift) / 8
   }
   /// In bytes: how much of the bitmap block stands for inodes, and is under its checksum.
   public static func inodeByteCount(_ superblock: Superblock) -> Int {

@@ -21,6 +21,8 @@ final class CheckRound {
   var claims: BlockClaims
   /// Settled by `checkInodes`.
   var inodes: InodeLedger
+  /// Taken by repairs: nobody wonders that the bitmaps say they are free.
+  var createdInodes: [InodeNumber] = []
   /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
   var inodeWrites: UInt64 = 0
   /// The first regular file of 2 GiB or more.

@@ -15,6 +15,8 @@ struct BlockClaims: Sendable {
   private(set) var shared: SparseBitSet
   /// What the filesystem itself takes, as it was when `settleMetadata` was called.
   private(set) var metadata: SparseBitSet
+  /// Taken by repairs: nobody wonders that the bitmaps say they are free.
+  private(set) var allocated: SparseBitSet
   /// Where the search for a free block goes on.
   private var cursor: UInt64 = 0
 
@@ -26,6 +28,7 @@ struct BlockClaims: Sendable {
     used = SparseBitSet(limit: clusters)
     shared = SparseBitSet(limit: clusters)
     metadata = used
+    allocated = SparseBitSet(limit: clusters)
   }
 
   /// All claims so far are the filesystem's own.
@@ -79,6 +82,7 @@ struct BlockClaims: Sendable {
     else { return nil }
     // A last cluster that is cut short by the end of the filesystem is a cluster all the same.
     used.insert(free)
+    allocated.insert(free)
     cursor = free + 1
     return BlockAddress(free << clusterShift)
   }

@@ -18,6 +18,8 @@ struct InodeLedger: Sendable {
       get { FileKind(mode: UInt16(kindCode) << 8) }
       set { kindCode = UInt8((newValue?.rawValue ?? 0) >> 8) }
     }
+    /// The same as asking for the kind, and quicker.
+    var isDirectory: Bool { UInt16(kindCode) << 8 == FileKind.directory.rawValue }
   }
 
   private let inodesPerGroup: UInt32
@@ -55,6 +57,11 @@ struct InodeLedger: Sendable {
         try body(InodeNumber(first + UInt32(index)), entry)
       }
     }
+  }
+
+  /// The entries of a group, in the order of its inodes; empty where none is in use.
+  func entries(in group: GroupIndex) -> [Entry] {
+    Int(group.rawValue) < groups.count ? groups[Int(group.rawValue)] : []
   }
 
   private func place(_ number: InodeNumber) -> (group: Int, index: Int)? {

@@ -1,0 +1,155 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+extension CheckRound {
+  private static let blockKinds = BitmapCheck.Kinds(
+    markedFree: .blockMarkedFree, specialMarkedFree: .metadataMarkedFree,
+    markedUsed: .blockMarkedUsed, tail: .blockBitmapTail, checksum: .blockBitmapChecksum,
+    uninit: .blockUninit)
+
+  /// Block bitmaps, and the counts of free blocks.
+  func checkBlockBitmaps(followsRepairs: Bool) throws(FileSystemError) {
+    let shift = UInt64(superblock.clusterShift)
+    let perGroup = Int(superblock.blocksPerGroup) >> Int(shift)
+    var check = BitmapCheck(Self.blockKinds, blockSize: superblock.blockSize)
+    check.fullCount = perGroup
+    check.stride = 1 << shift
+    var reader = BitmapReader(image, groups.map(\.blockBitmap))
+    var metadata: SparseBitSet?
+    let hasTaken = !claims.allocated.isEmpty
+    var storedTotal: UInt64 = 0
+    var total: UInt64 = 0
+
+    for index in groups.indices {
+      let group = GroupIndex(UInt32(index))
+      options.progress?(5, Double(index) / Double(groups.count) / 2)
+      let first = superblock.groupFirstBlock(group).rawValue
+      let cluster = first >> shift
+      check.base = cluster << shift
+      check.count = min(
+        perGroup, (Int(superblock.blocks(in: group)) + (1 << Int(shift)) - 1) >> Int(shift))
+      check.expected.load(claims.used, from: cluster, count: check.count)
+      let used = check.expected.count(in: 0..<check.count)
+      check.expected.insert(check.count..<check.expected.bitCount)
+      if hasTaken { check.taken.load(claims.allocated, from: cluster, count: check.count) }
+
+      let free = try compareBlockBitmap(
+        &check, &reader, group, used, followsRepairs: followsRepairs
+      ) {
+        let all = metadata ?? self.metadataClusters()
+        metadata = all
+        var words = BitmapWords(byteCount: self.superblock.blockSize)
+        words.load(all, from: cluster, count: perGroup)
+        return words
+      }
+      let storedFree = UInt64(groups[index].freeBlocks)
+      storedTotal += storedFree
+      if try shouldSet(
+        .groupFreeBlocks, .group(group), stored: storedFree, counted: free.after,
+        isConsequence: storedFree == free.before)
+      {
+        groups[index].freeBlocks = UInt32(truncatingIfNeeded: free.after)
+      }
+      total += UInt64(groups[index].freeBlocks)
+    }
+    let stored = superblock.freeBlockCount
+    if try shouldSet(
+      .freeBlocks, .filesystem, stored: stored, counted: total << shift,
+      isConsequence: stored == storedTotal << shift)
+    {
+      superblock.freeBlockCount = total << shift
+    }
+  }
+
+  /// One group's bitmap, its checksum and its flag.
+  ///
+  /// - Returns: how many clusters are free by the bitmap, before and after repairs.
+  private func compareBlockBitmap(
+    _ check: inout BitmapCheck, _ reader: inout BitmapReader, _ group: GroupIndex, _ used: Int,
+    followsRepairs: Bool, metadata: () -> BitmapWords
+  ) throws(FileSystemError) -> (before: UInt64, after: UInt64) {
+    let index = Int(group.rawValue)
+    let address = groups[index].blockBitmap
+    guard superblock.contains(address) else {
+      let free = UInt64(check.count - used)
+      return (free, free)
+    }
+    let place = Place(group: group, block: address)
+    if superblock.hasUninitializedGroups, groups[index].flags.contains(.blockUninit) {
+      loadImpliedBitmap(&check.stored, group, count: check.count)
+      let before = check.freeCount
+      if try check.compareUninit(self, place) {
+        groups[index].flags.remove(.blockUninit)
+        try writeBlockBitmap(check.stored, group)
+      }
+      return (before, check.freeCount)
+    }
+    try reader.seek(index)
+    let bytes = reader.window.bytes.extracting(reader.range)
+    let hasChecksum =
+      Bitmap.blockChecksum(bytes, superblock: superblock)
+      == (superblock.hasMetadataChecksums ? groups[index].blockBitmapChecksum : 0)
+    if check.expected.isEqual(to: bytes) {
+      if !hasChecksum, try found(.summary(.blockBitmapChecksum), place) {
+        groups[index].blockBitmapChecksum = Bitmap.blockChecksum(bytes, superblock: superblock)
+      }
+      let free = UInt64(check.count - used)
+      return (free, free)
+    }
+    check.stored.load(bytes)
+    let before = check.freeCount
+    if try check.compare(self, place, followsRepairs: followsRepairs, special: metadata) {
+      try writeBlockBitmap(check.stored, group)
+    }
+    return (before, check.freeCount)
+  }
+
+  private func writeBlockBitmap(
+    _ words: BitmapWords, _ group: GroupIndex
+  ) throws(FileSystemError) {
+    let buffer = BlockBuffer(byteCount: superblock.blockSize)
+    var bytes = buffer.mutableBytes
+    words.store(&bytes)
+    let index = Int(group.rawValue)
+    try image.write(buffer, at: groups[index].blockBitmap)
+    groups[index].blockBitmapChecksum = Bitmap.blockChecksum(buffer.bytes, superblock: superblock)
+  }
+
+  /// What a bitmap that was never written stands for: the group's own metadata, where they lie in
+  /// the group.
+  private func loadImpliedBitmap(
+    _ words: inout BitmapWords, _ group: GroupIndex, count: Int
+  ) {
+    words.clear()
+    let shift = UInt64(superblock.clusterShift)
+    let first = superblock.groupFirstBlock(group).rawValue >> shift
+    let end = first + UInt64(superblock.blocksPerGroup) >> shift
+    forEachMetadataRange(of: group) { clusters in
+      let low = max(clusters.lowerBound, first)
+      let high = min(clusters.upperBound, end)
+      if low < high { words.insert(Int(low - first)..<Int(high - first)) }
+    }
+    words.insert(count..<words.bitCount)
+  }
+
+  /// All clusters that the filesystem itself takes.
+  private func metadataClusters() -> SparseBitSet {
+    var set = SparseBitSet(limit: claims.used.limit)
+    for index in groups.indices {
+      forEachMetadataRange(of: GroupIndex(UInt32(index))) { set.insert($0) }
+    }
+    return set
+  }
+
+  private func forEachMetadataRange(of group: GroupIndex, _ body: (Range<UInt64>) -> Void) {
+    let descriptor = groups[Int(group.rawValue)]
+    let area = superblock.superblockAreaBlockCount(in: group)
+    body(claims.clusters(superblock.groupFirstBlock(group), count: UInt64(area)))
+    body(claims.clusters(descriptor.blockBitmap, count: 1))
+    body(claims.clusters(descriptor.inodeBitmap, count: 1))
+    body(
+      claims.clusters(
+        descriptor.inodeTable, count: UInt64(superblock.inodeTableBlockCount)))
+  }
+}
