@@ -54,8 +54,15 @@ public enum SummaryIssue: String, IssueArea {
     case .groupFreeBlocks: safe("has a wrong count of free blocks", "Count them")
     case .groupFreeInodes: safe("has a wrong count of free inodes", "Count them")
     case .groupDirectories: safe("has a wrong count of directories", "Count them")
-    case .freeBlocks: safe("has a wrong count of free blocks in its superblock", "Count them")
-    case .freeInodes: safe("has a wrong count of free inodes in its superblock", "Count them")
+    // Kernels keep the superblock's counts up to date only at an unmount.
+    case .freeBlocks:
+      IssueEntry(
+        .notice, "has a wrong count of free blocks in its superblock", repair: "Count them",
+        isSafe: true)
+    case .freeInodes:
+      IssueEntry(
+        .notice, "has a wrong count of free inodes in its superblock", repair: "Count them",
+        isSafe: true)
     }
   }
 

@@ -16,7 +16,6 @@ extension CheckRound {
     check.fullCount = perGroup
     check.stride = 1 << shift
     var reader = BitmapReader(image, groups.map(\.blockBitmap))
-    var metadata: SparseBitSet?
     let hasTaken = !claims.allocated.isEmpty
     var storedTotal: UInt64 = 0
     var total: UInt64 = 0
@@ -37,10 +36,8 @@ extension CheckRound {
       let free = try compareBlockBitmap(
         &check, &reader, group, used, followsRepairs: followsRepairs
       ) {
-        let all = metadata ?? self.metadataClusters()
-        metadata = all
         var words = BitmapWords(byteCount: self.superblock.blockSize)
-        words.load(all, from: cluster, count: perGroup)
+        words.load(self.claims.metadata, from: cluster, count: perGroup)
         return words
       }
       let storedFree = UInt64(groups[index].freeBlocks)
@@ -131,15 +128,6 @@ extension CheckRound {
       if low < high { words.insert(Int(low - first)..<Int(high - first)) }
     }
     words.insert(count..<words.bitCount)
-  }
-
-  /// All clusters that the filesystem itself takes.
-  private func metadataClusters() -> SparseBitSet {
-    var set = SparseBitSet(limit: claims.used.limit)
-    for index in groups.indices {
-      forEachMetadataRange(of: GroupIndex(UInt32(index))) { set.insert($0) }
-    }
-    return set
   }
 
   private func forEachMetadataRange(of group: GroupIndex, _ body: (Range<UInt64>) -> Void) {

@@ -14,8 +14,10 @@ extension CheckRound {
     try checkInodeBitmaps(followsRepairs: followsRepairs)
     reporter.report.blockCount = superblock.blockCount
     reporter.report.inodeCount = UInt64(superblock.inodeCount)
-    reporter.report.blocksInUse = superblock.blockCount &- min(
-      superblock.freeBlockCount, superblock.blockCount)
+    reporter.report.blocksInUse =
+      superblock.blockCount
+      &- min(
+        superblock.freeBlockCount, superblock.blockCount)
     reporter.report.inodesInUse = UInt64(
       superblock.inodeCount &- min(superblock.freeInodeCount, superblock.inodeCount))
   }
