@@ -23,6 +23,11 @@ final class CheckRound {
   var inodes: InodeLedger
   /// Taken by repairs: nobody wonders that the bitmaps say they are free.
   var createdInodes: [InodeNumber] = []
+  /// Open once something was put into it; the root directory where there can be none.
+  var lostAndFound: DirectoryEditor?
+  var lostAndFoundIsImpossible = false
+  /// Directories that were called lost+found and must be named anew.
+  var displacedDirectories: [InodeNumber] = []
   /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
   var inodeWrites: UInt64 = 0
   /// The first regular file of 2 GiB or more.

@@ -1,0 +1,34 @@
+import ExtantBase
+
+/// What quota is kept for.
+public enum QuotaKind: Int, CaseIterable, Sendable {
+  case user, group, project
+}
+
+/// Inodes that have no names because the superblock names them.
+extension Superblock {
+  /// Where the quota files' inode numbers are (`s_usr_quota_inum` and so on).
+  private static func quotaField(_ kind: QuotaKind) -> Int {
+    switch kind {
+    case .user: 0x240
+    case .group: 0x244
+    case .project: 0x26C
+    }
+  }
+
+  /// The inode of the quota file, whatever its number; nil for none.
+  public func quotaInode(_ kind: QuotaKind) -> InodeNumber? {
+    let number = get32(Self.quotaField(kind))
+    return number == 0 ? nil : InodeNumber(number)
+  }
+  public mutating func setQuotaInode(_ kind: QuotaKind, _ number: InodeNumber?) {
+    set32(Self.quotaField(kind), number?.rawValue ?? 0)
+  }
+
+  /// Whether the inode has no name because the superblock has its number: the orphan file's, and
+  /// that of the project quota's file, which no inode is reserved for.
+  public func isHidden(_ number: InodeNumber) -> Bool {
+    number == quotaInode(.project)
+      || number.rawValue == get32(SuperblockField.orphanFileInode)
+  }
+}
