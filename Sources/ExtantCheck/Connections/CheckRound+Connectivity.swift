@@ -5,7 +5,8 @@ import ExtantBase
 extension CheckRound {
   /// Pass 3: every directory can be reached from the root, and its ".." leads back.
   func checkConnectivity() throws(FileSystemError) {
-    guard directories.index(of: .root) != nil else { return }
+    // Without a root whose entries were read there is nothing to hang the rest on.
+    guard directories.index(of: .root) != nil, inodes[.root].namesCounted > 0 else { return }
     options.progress?(3, 0)
     for top in unreachableTops() { try connectDirectory(top) }
     try connectDisplaced()

@@ -10,6 +10,7 @@ extension CheckRound {
 
   /// Pass 4: every inode in use has a name, and as many as it says.
   func checkLinkCounts() throws(FileSystemError) {
+    guard inodes[.root].namesCounted > 0 else { return }
     options.progress?(4, 0)
     var suspects: [InodeNumber] = []
     inodes.forEachInUse { number, entry in

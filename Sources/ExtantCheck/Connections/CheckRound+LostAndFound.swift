@@ -97,7 +97,8 @@ extension CheckRound {
     }
     createdInodes.append(number)
     directories.add(DirectoryList.Directory(inode: number, dotDot: .root, parent: .root))
-    directories.blocks.append(DirectoryList.Block(inode: number, logical: 0, address: address))
+    directories.runs.append(
+      DirectoryList.Run(inode: number, logical: 0, address: address, count: 1))
     try countName(of: .root, by: 1)
     return try DirectoryEditor(self, number)
   }

@@ -10,11 +10,10 @@ final class DirectoryEditor {
   let round: CheckRound
   let number: InodeNumber
   private(set) var raw: RawInode
-  /// In logical order. Holes are not there: nothing can be put into them.
-  private var blocks: [BlockAddress] = []
+  /// In logical order. Between them are holes, which nothing can be put into.
   private var runs: [MapRun] = []
-  /// The block of `blocks` that the next name is tried in.
-  private var position = 0
+  /// The block that the next name is tried in: a run, and the block in it.
+  private var position: (run: Int, block: UInt64) = (0, 0)
   private var buffer: BlockBuffer
   /// Whether `buffer` holds the block at `position`.
   private var isLoaded = false
@@ -40,21 +39,38 @@ final class DirectoryEditor {
   }
 
   private func loadRuns() throws(FileSystemError) {
-    let end = raw.size(round.superblock) / UInt64(round.superblock.blockSize)
     try round.forEachRun(number, raw) { (run: MapRun) throws(FileSystemError) -> Bool in
       runs.append(run)
-      guard !run.isUnwritten, run.logical < end else { return true }
-      for index in 0..<min(run.count, end - run.logical) { blocks.append(run.address + index) }
       return true
     }
   }
 
+  /// One past the last block of the contents.
+  private var end: UInt64 {
+    raw.size(round.superblock) / UInt64(round.superblock.blockSize)
+  }
+
+  /// The first block from `position` on that is of the contents; moves there. Nil where there is none.
+  private func currentBlock() -> BlockAddress? {
+    while position.run < runs.count {
+      let run = runs[position.run]
+      if !run.isUnwritten, position.block < run.count, run.logical + position.block < end {
+        return run.address + position.block
+      }
+      position = (position.run + 1, 0)
+    }
+    return nil
+  }
+
   /// Makes it a directory without an index: the blocks of the index become blocks of entries.
   private func dropIndex() throws(FileSystemError) {
-    for (index, address) in blocks.enumerated() {
+    position = (0, 0)
+    while let address = currentBlock() {
+      let isFirst = runs[position.run].logical + position.block == 0
+      position.block += 1
       try round.image.read(address, into: buffer)
       var bytes = buffer.mutableBytes
-      if index == 0 {
+      if isFirst {
         let parent = InodeNumber(buffer.bytes.le32(12))
         format.initialise(&bytes, parent: parent)
       } else if (try? format.hashTreeNode(buffer.bytes, .node, at: address)) != nil {
@@ -65,12 +81,16 @@ final class DirectoryEditor {
       format.seal(&bytes)
       try round.image.write(buffer, at: address)
     }
+    position = (0, 0)
     raw.flags.remove(.index)
     try round.writeInode(number, raw)
   }
 
   private func loadNames() throws(FileSystemError) {
-    for address in blocks {
+    position = (0, 0)
+    defer { position = (0, 0) }
+    while let address = currentBlock() {
+      position.block += 1
       try round.image.read(address, into: buffer)
       let bytes = buffer.bytes
       // A block that cannot be read to its end was to stay as it is.
@@ -107,36 +127,37 @@ final class DirectoryEditor {
     let image = DirectoryEntryImage(
       inode: target.rawValue, fileType: format.hasFileType ? kind.directoryCode : 0, name: name)
     while true {
-      if position == blocks.count {
-        guard try grow() else { return false }
-      }
+      var current = currentBlock()
+      if current == nil { current = try grow() }
+      guard let address = current else { return false }
       if !isLoaded {
-        try round.image.read(blocks[position], into: buffer)
+        try round.image.read(address, into: buffer)
         isLoaded = true
       }
-      if (try? format.verifyTail(buffer.bytes, at: blocks[position])) != nil,
+      if (try? format.verifyTail(buffer.bytes, at: address)) != nil,
         let room = try? format.room(for: name.count, in: buffer.bytes)
       {
         var bytes = buffer.mutableBytes
         format.insert(&bytes, into: room, image)
         format.seal(&bytes)
-        try round.image.write(buffer, at: blocks[position])
+        try round.image.write(buffer, at: address)
         round.inodes[target].namesCounted &+= 1
         return true
       }
-      position += 1
+      position.block += 1
       isLoaded = false
     }
   }
 
-  /// Appends an empty block. False where there is none free, or the directory may not be larger.
-  private func grow() throws(FileSystemError) -> Bool {
+  /// Appends an empty block, and moves there. Nil where there is none free, or the directory may not
+  /// be larger.
+  private func grow() throws(FileSystemError) -> BlockAddress? {
     let superblock = round.superblock
     let blockSize = UInt64(superblock.blockSize)
     let logical = max(
       raw.size(superblock) / blockSize, runs.last.map { $0.logical + $0.count } ?? 0)
     let hasLargeSize = superblock.features.incompat.contains(.largedir)
-    guard (logical + 1) * blockSize < (hasLargeSize ? 1 << 32 : 1 << 31) else { return false }
+    guard (logical + 1) * blockSize < (hasLargeSize ? 1 << 32 : 1 << 31) else { return nil }
 
     var grown = runs
     let address: BlockAddress
@@ -147,7 +168,7 @@ final class DirectoryEditor {
       address = last.address + last.count
     } else {
       guard let free = round.claims.allocate(near: runs.last?.address ?? round.goal(of: number))
-      else { return false }
+      else { return nil }
       address = free + logical % ratio
       isNew = true
     }
@@ -160,7 +181,7 @@ final class DirectoryEditor {
     }
     guard try round.writeMap(number, &raw, grown) else {
       if isNew { round.claims.release(address) }
-      return false
+      return nil
     }
     runs = grown
     raw.wholeSize = (logical + 1) * blockSize
@@ -170,10 +191,11 @@ final class DirectoryEditor {
     format.seal(&bytes)
     try round.image.write(buffer, at: address)
     isLoaded = true
-    blocks.append(address)
-    round.directories.blocks.append(
-      DirectoryList.Block(inode: number, logical: logical, address: address))
-    return true
+    let last = runs.count - 1
+    position = (last, runs[last].count - 1)
+    round.directories.runs.append(
+      DirectoryList.Run(inode: number, logical: logical, address: address, count: 1))
+    return address
   }
 
   /// The inode was written by somebody else.
@@ -237,7 +259,8 @@ extension CheckRound {
     expanded.wholeSize = UInt64(superblock.blockSize)
     try writeInode(number, expanded)
     raw = expanded
-    directories.blocks.append(DirectoryList.Block(inode: number, logical: 0, address: address))
+    directories.runs.append(
+      DirectoryList.Run(inode: number, logical: 0, address: address, count: 1))
     if let place = directories.index(of: number) { directories[place].isInline = false }
     return true
   }
