@@ -41,6 +41,7 @@ final class CheckRound {
   /// Attribute blocks and inodes that hold attributes' values, and who names them: settled by
   /// `checkInodes`.
   var xattrs: XattrLedger
+  var maps: MapLedger
   /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.
   var putOff: [(CheckRound) throws(FileSystemError) -> Void] = []
 
@@ -56,6 +57,7 @@ final class CheckRound {
     claims = BlockClaims(superblock)
     inodes = InodeLedger(superblock)
     xattrs = XattrLedger(superblock)
+    maps = MapLedger(superblock)
   }
 
   /// Reports an issue. True where it shall be repaired now.

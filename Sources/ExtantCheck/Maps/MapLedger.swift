@@ -1,0 +1,31 @@
+import BlockIO
+import Ext4Format
+import ExtantBase
+
+/// What the examination of maps keeps for a whole round.
+struct MapLedger {
+  /// Inodes with blocks that lie across the bounds of clusters, ascending.
+  var misaligned: [InodeNumber] = []
+  /// How often a block that somebody claimed already may still be read as a part of a map. It keeps a
+  /// hostile image, in which everything points to the same nodes, from taking more time than its size
+  /// allows; damage does not come near.
+  var revisitsLeft: UInt64
+  /// Blocks of all directories, as often as directories claim them.
+  var directoryBlocks: UInt64 = 0
+  /// Where nodes are read to: by level, kept from inode to inode.
+  private var buffers: [BlockBuffer] = []
+  private let blockSize: Int
+  /// Where i_block is looked at as a node.
+  let root = BlockBuffer(byteCount: Inode.blockAreaByteCount)
+
+  init(_ superblock: Superblock) {
+    blockSize = superblock.blockSize
+    revisitsLeft = 16_384 + superblock.blockCount / 16
+  }
+
+  /// The buffer of a level, from 0 on.
+  mutating func buffer(_ level: Int) -> BlockBuffer {
+    while buffers.count <= level { buffers.append(BlockBuffer(byteCount: blockSize)) }
+    return buffers[level]
+  }
+}
