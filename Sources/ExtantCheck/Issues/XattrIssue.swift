@@ -6,6 +6,7 @@ public enum XattrIssue: String, IssueArea {
   case inodeValueOutside = "inode-value-outside"
   case inodeOverlap = "inode-overlap"
   case inodeHash = "inode-hash"
+  case emptyValueOutside = "empty-value-outside"
 
   // The address in the inode.
   case blockWithoutFeature = "block-without-feature"
@@ -33,6 +34,7 @@ public enum XattrIssue: String, IssueArea {
   case valueInodeUnreferenced = "value-inode-unreferenced"
   case valueInodeNamed = "value-inode-named"
   case valueInodeSize = "value-inode-size"
+  case valueInodeSizeBesideData = "value-inode-size-beside-data"
   case valueInodeFeature = "value-inode-feature"
 
   // What does no harm by itself.
@@ -61,6 +63,10 @@ public enum XattrIssue: String, IssueArea {
       IssueEntry(
         .major, "has an attribute in it with a wrong hash",
         repair: "Remove the attribute, or compute the hash where a checksum covers the value")
+    case .emptyValueOutside:
+      IssueEntry(
+        .major, "has data in it beside an attribute whose empty value is said to be past its end",
+        repair: "Write the attributes anew")
 
     case .blockWithoutFeature:
       IssueEntry(
@@ -145,6 +151,11 @@ public enum XattrIssue: String, IssueArea {
       IssueEntry(
         .notice, "has an attribute whose size is not that of the inode with its value",
         repair: "Take the inode\'s")
+    case .valueInodeSizeBesideData:
+      IssueEntry(
+        .major,
+        "has data in it beside an attribute whose size is not that of the inode with its value",
+        repair: "Take the inode's")
     case .valueInodeFeature:
       IssueEntry(
         .notice, "has values in inodes, and the filesystem does not say so",
@@ -157,7 +168,7 @@ public enum XattrIssue: String, IssueArea {
     case .nameWithNul:
       IssueEntry(
         .notice, "has an attribute with a NUL in its name, for which the kernel refuses them all",
-        repair: "Remove the attribute")
+        repair: "Cut the name there")
     case .unsorted:
       IssueEntry(
         .notice, "has an attribute block out of order, in which the kernel may miss attributes",

@@ -51,9 +51,11 @@ extension CheckRound {
     let holder = try readInode(number)
     let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
     var attribute = attribute
+    let sizeIssue: XattrIssue =
+      inode.raw.flags.contains(.inlineData) ? .valueInodeSizeBesideData : .valueInodeSize
     if isFlagged, holder.linkCount > 0, holder.wholeSize != UInt64(attribute.valueSize),
       try found(
-        .xattr(.valueInodeSize), place, found: .number(UInt64(attribute.valueSize)),
+        .xattr(sizeIssue), place, found: .number(UInt64(attribute.valueSize)),
         expected: .number(holder.wholeSize))
     {
       attribute.valueSize = UInt32(clamping: holder.wholeSize)

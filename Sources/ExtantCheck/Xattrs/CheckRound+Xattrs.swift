@@ -32,11 +32,17 @@ extension CheckRound {
     let bytes = inode.raw.bytes
     let region = bytes.rawBytes.extracting(range)
     let scan = XattrScan(.inode, region)
-    if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities { return }
+    let hasData =
+      inode.raw.flags.contains(.inlineData) && superblock.features.incompat.contains(.inlineData)
+    let mindsEmptyValue = hasData && scan.hasEmptyValueOutside
+    if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities, !mindsEmptyValue { return }
     let place = Place.inode(inode.number)
     guard
-      let attributes = try examine(.inode, region, scan, place, isTrusted: isTrusted(inode))
+      var attributes = try examine(.inode, region, scan, place, isTrusted: isTrusted(inode))
     else { return }
+    if scan.isSound, mindsEmptyValue, try found(.xattr(.emptyValueOutside), place) {
+      attributes.isChanged = true
+    }
     let checked = try checkValues(attributes.list, of: inode, place)
     if attributes.isChanged || checked.isChanged {
       inode.raw.bytes.withMutableBytes { slot in
@@ -87,7 +93,9 @@ extension CheckRound {
     if scan.hasNulInName, list.contains(where: { $0.name.suffix.contains(0) }),
       try found(.xattr(.nameWithNul), place)
     {
-      list.removeAll { $0.name.suffix.contains(0) }
+      for (index, attribute) in list.enumerated() {
+        list[index].name.suffix = Array(attribute.name.suffix.prefix { $0 != 0 })
+      }
       isChanged = true
     }
     if scan.isSound, scan.hasJunkAtEnd, try found(.xattr(.junkAtEnd), place) { isChanged = true }

@@ -12,6 +12,8 @@ struct XattrScan {
   /// Bytes behind the last entry that are no end and no entry: too few for one.
   private(set) var hasJunkAtEnd = false
   private(set) var hasNulInName = false
+  /// An empty value that is said to be past the end of an inode: only those with data in the inode mind.
+  private(set) var hasEmptyValueOutside = false
   /// Not in the order in which Linux searches a block.
   private(set) var isUnsorted = false
   /// What does no harm by itself.
@@ -62,7 +64,9 @@ struct XattrScan {
           area.isBlock || Int(entry.valueSize) <= remaining
         else { return false }
         if !area.isBlock { remaining -= Int(entry.valueSize) }
-        if !value.isEmpty {
+        if value.isEmpty {
+          if area.valueBase + entry.valueOffset > size { hasEmptyValueOutside = true }
+        } else {
           if value.upperBound > lowestValue { values.append(value) }
           lowestValue = min(lowestValue, value.lowerBound)
         }

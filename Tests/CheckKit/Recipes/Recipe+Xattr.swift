@@ -77,6 +77,11 @@ extension Recipe {
   private static let first = 32
   private static let second = 32 + 24
 
+  /// With data in inodes, too.
+  private static let valuesAndData = BaseImage(
+    ["-t", "ext4", "-b", "1024", "-O", "ea_inode,inline_data"],
+    commands: ["ea_set /empty user.held \(String(repeating: "value", count: 240))"])
+
   static let xattrRecipes: [Recipe] = inInode + inBlock + inInodes
 
   private static let inInode: [Recipe] = [
@@ -115,6 +120,11 @@ extension Recipe {
     Recipe(.xattr(.inodeHash), "without-checksum", base: .noChecksums) { planter in
       try planter.inode("/attributes") { raw in
         raw.setLE32(0x1234_5678, at: Planter.xattrStart(raw) + 4 + 12)
+      }
+    },
+    Recipe(.xattr(.emptyValueOutside), base: .inlineData) { planter in
+      try planter.inode("/small") { raw in
+        raw.setLE16(1000, at: Planter.xattrStart(raw) + 4 + 2)
       }
     },
     Recipe(.xattr(.junkAtEnd), e2fsck: .clean("it stops where no entry fits")) { planter in
@@ -254,6 +264,11 @@ extension Recipe {
     ) { planter in
       try planter.inode("/small") { raw in
         raw.setLE32(1199, at: Planter.xattrStart(raw) + 4 + 8)
+      }
+    },
+    Recipe(.xattr(.valueInodeSizeBesideData), base: valuesAndData) { planter in
+      try planter.inode("/empty") { raw in
+        raw.setLE32(1199, at: Planter.xattrStart(raw) + 4 + 20 + 8)
       }
     },
     Recipe(
