@@ -18,7 +18,7 @@ extension JournalSuperblock {
     public static let checksumV3 = Self(rawValue: 0x10)
     public static let fastCommit = Self(rawValue: 0x20)
 
-    static let known: Self = [
+    package static let known: Self = [
       .revoke, .is64Bit, .asyncCommit, .checksumV2, .checksumV3, .fastCommit,
     ]
   }
@@ -84,5 +84,5 @@ extension JournalSuperblock {
     }
   }
 
-  private static let crc32cType: UInt8 = 4
+  package static let crc32cType: UInt8 = 4
 }

@@ -158,24 +158,25 @@ extension JournalSuperblock {
     raw.withMutableBytes { $0.setBE32(value, at: offset) }
   }
 
-  enum Field {
-    static let magic = 0x0
-    static let blockType = 0x4
-    static let blockSize = 0xC
-    static let blockCount = 0x10
-    static let firstLogBlock = 0x14
-    static let sequence = 0x18
-    static let start = 0x1C
-    static let errno = 0x20
-    static let compat = 0x24
-    static let incompat = 0x28
-    static let readOnlyCompat = 0x2C
-    static let uuid = 0x30
-    static let userCount = 0x40
-    static let checksumType = 0x50
-    static let fastCommitBlockCount = 0x54
-    static let checksum = 0xFC
-    static let users = 0x100
-    static let maximumUserCount = 48
+  /// Where the fields lie, in bytes.
+  package enum Field {
+    package static let magic = 0x0
+    package static let blockType = 0x4
+    package static let blockSize = 0xC
+    package static let blockCount = 0x10
+    package static let firstLogBlock = 0x14
+    package static let sequence = 0x18
+    package static let start = 0x1C
+    package static let errno = 0x20
+    package static let compat = 0x24
+    package static let incompat = 0x28
+    package static let readOnlyCompat = 0x2C
+    package static let uuid = 0x30
+    package static let userCount = 0x40
+    package static let checksumType = 0x50
+    package static let fastCommitBlockCount = 0x54
+    package static let checksum = 0xFC
+    package static let users = 0x100
+    package static let maximumUserCount = 48
   }
 }

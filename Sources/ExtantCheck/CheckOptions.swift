@@ -1,3 +1,4 @@
+import BlockIO
 import ExtantBase
 
 /// What a check may do, and whom it tells.
@@ -24,6 +25,9 @@ public struct CheckOptions: Sendable {
   public var journalOnly = false
   /// `-D`: write every directory anew, sorted and without gaps.
   public var rebuildsDirectories = false
+  /// Replays journal and fast commits on the device given, in which all stays in memory; nil where
+  /// nobody can. The checker itself knows nothing of fast commits.
+  public var applyFastCommits: (@Sendable (OverlayDevice) throws(FileSystemError) -> Void)?
   /// The device of an external journal.
   public var journalPath: String?
   /// Seconds since 1970 for what the repair dates; nil for the clock.

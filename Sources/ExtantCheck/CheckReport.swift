@@ -17,6 +17,8 @@ public struct CheckReport: Sendable {
   public internal(set) var wasSkipped = false
   /// The image with all repairs. Its written pieces are the plan.
   public internal(set) var repaired: OverlayDevice?
+  /// The same of the journal on another device, where there is one.
+  public internal(set) var repairedJournal: OverlayDevice?
   /// In bytes, of the filesystem's blocks.
   public internal(set) var blockSize = 1024
   public internal(set) var inodesInUse: UInt64 = 0

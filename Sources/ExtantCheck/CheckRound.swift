@@ -44,6 +44,8 @@ final class CheckRound {
   var maps: MapLedger
   /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.
   var putOff: [(CheckRound) throws(FileSystemError) -> Void] = []
+  /// A journal of so many blocks is to be made, in place of one that was given up.
+  var newJournalBlockCount: UInt32?
 
   init(
     _ number: Int, _ image: WorkingImage, _ superblock: Superblock, _ options: CheckOptions,

@@ -50,10 +50,12 @@ public enum Checker {
   private static func round(
     _ number: Int, _ image: WorkingImage, _ options: CheckOptions, _ reporter: Reporter
   ) throws(FileSystemError) -> RoundEnd {
+    try JournalCheck.recoverIfSound(image, options, reporter)
     var superblock = try SuperblockCheck(image, options, reporter).run()
-    superblock = try JournalCheck(image, superblock, options, reporter).run()
+    let journal = JournalCheck(image, superblock, options, reporter)
+    superblock = try journal.run()
     if options.journalOnly { return .settled }
-    if number == 1, !options.isForced, reporter.report.counts.isEmpty,
+    if number == 1, !options.isForced, !reporter.report.isBroken,
       SuperblockCheck.isClean(superblock, options)
     {
       reporter.report.wasSkipped = true
@@ -61,6 +63,7 @@ public enum Checker {
     }
     let round = CheckRound(number, image, superblock, options, reporter)
     try round.checkGroups()
+    try journal.finish(round)
     round.claims.settleMetadata()
     try round.checkOrphans()
     try round.checkInodes()

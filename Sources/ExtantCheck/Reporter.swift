@@ -1,4 +1,5 @@
 import ExtantBase
+import Journal
 
 /// Takes the issues that passes find, and says which are to be repaired.
 final class Reporter {
@@ -8,6 +9,8 @@ final class Reporter {
   let options: CheckOptions
   var report = CheckReport()
   private(set) var repairsInRound = 0
+  /// The journal on a device of its own, over an overlay: the same in all rounds.
+  var externalJournal: JournalArea?
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
   private var declined: [Issue] = []
 

@@ -68,12 +68,21 @@ package struct JournalInode {
     return buffer
   }
 
-  /// The inode's slot, as it stands.
+  /// The inode's slot, as it stands, where the descriptor table says that it is.
   package func read() throws(FileSystemError) -> RawInode {
     guard let group = superblock.group(of: number) else {
       throw corrupt("the last inode is \(superblock.inodeCount)")
     }
-    let descriptors = try block(superblock.descriptorBlock(for: group))
+    return try read(superblock.descriptorBlock(for: group))
+  }
+
+  /// The inode's slot, where the descriptor in the block at `address` says that it is: one of the
+  /// table, or of a copy of it.
+  package func read(_ address: BlockAddress) throws(FileSystemError) -> RawInode {
+    guard let group = superblock.group(of: number) else {
+      throw corrupt("the last inode is \(superblock.inodeCount)")
+    }
+    let descriptors = try block(address)
     let start = superblock.descriptorOffset(for: group)
     let index = (number.rawValue - 1) % superblock.inodesPerGroup
     let table = GroupDescriptor.inodeTable(

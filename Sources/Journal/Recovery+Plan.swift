@@ -44,6 +44,19 @@ extension Recovery {
       endSequence: end.sequence, endBlock: end.firstBlock, isDamaged: isDamaged, notes: notes)
   }
 
+  /// What can be replayed of a log for which `plan` throws `corrupt`: every sound block of the
+  /// transactions before the first that is damaged as a whole. The rest is given up.
+  package func salvagePlan() throws(FileSystemError) -> Plan {
+    var scan = LogScan(self)
+    try scan.run()
+    let revoked = Self.revocations(scan.transactions)
+    var sound = scan.transactions
+    for index in sound.indices { sound[index].blocks.removeAll { $0.problem != nil } }
+    return Plan(
+      copies: Self.newestCopies(sound, revoked), transactionCount: sound.count,
+      endSequence: scan.open.sequence, endBlock: scan.open.firstBlock, isDamaged: true, notes: [])
+  }
+
   /// Throws `corrupt` unless the damaged transaction is the log's last.
   private func leaveOut(
     _ sequence: UInt32, _ rule: String, _ scan: LogScan, _ notes: inout [String]
