@@ -59,6 +59,26 @@ public struct OrphanFileBlock: Hashable, Sendable {
     bytes.setLE32(Self.checksum(checksumSeed, bytes.bytes, at: address), at: tail + 4)
   }
 
+  // MARK: With no rule enforced
+
+  /// Whether the block ends with an orphan file's magic number.
+  public static func hasMagic(_ bytes: RawSpan) -> Bool {
+    bytes.byteCount > tailSize && bytes.le32(bytes.byteCount - tailSize) == magic
+  }
+
+  /// True where there is no seed, as in a filesystem without checksums.
+  public static func hasValidChecksum(
+    _ bytes: RawSpan, at address: BlockAddress, checksumSeed: UInt32?
+  ) -> Bool {
+    guard let checksumSeed, bytes.byteCount > tailSize else { return true }
+    return bytes.le32(bytes.byteCount - 4) == checksum(checksumSeed, bytes, at: address)
+  }
+
+  /// The numbers in the block that are not 0, whatever they are.
+  public static func entries(_ bytes: RawSpan) -> [UInt32] {
+    (0..<capacity(blockSize: bytes.byteCount)).map { bytes.le32($0 * 4) }.filter { $0 != 0 }
+  }
+
   /// Over the block's address as 64 bits, then the places.
   private static func checksum(
     _ seed: UInt32, _ bytes: RawSpan, at address: BlockAddress

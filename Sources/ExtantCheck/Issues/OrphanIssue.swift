@@ -4,6 +4,7 @@ public enum OrphanIssue: String, IssueArea {
   case unfinishedTruncation = "unfinished-truncation"
   case linkLeft = "link-left"
   case nothingLeft = "nothing-left"
+  case preallocationLeft = "preallocation-left"
   case notInUse = "not-in-use"
   case badHead = "bad-head"
   case badLink = "bad-link"
@@ -20,6 +21,7 @@ public enum OrphanIssue: String, IssueArea {
   case fileNotRegular = "file-not-regular"
   case fileUnlinked = "file-unlinked"
   case fileMissing = "file-missing"
+  case fileDamaged = "file-damaged"
   case fileWithoutFeature = "file-without-feature"
   case fileFeatureLost = "file-feature-lost"
   case fileWithoutJournal = "file-without-journal"
@@ -28,7 +30,8 @@ public enum OrphanIssue: String, IssueArea {
 
   public var entry: IssueEntry {
     switch self {
-    case .unfinishedDeletion, .unfinishedTruncation, .linkLeft, .nothingLeft, .notInUse, .badHead,
+    case .unfinishedDeletion, .unfinishedTruncation, .linkLeft, .nothingLeft, .preallocationLeft,
+      .notInUse, .badHead,
       .badLink, .circle, .badMap, .listDistrusted:
       listEntry
     default: fileEntry
@@ -50,6 +53,10 @@ public enum OrphanIssue: String, IssueArea {
       IssueEntry(
         .notice, "is on the orphan list, though nothing of it is left to be done",
         repair: "Take it off the list", isSafe: true)
+    case .preallocationLeft:
+      IssueEntry(
+        .notice, "was being cut short, and only blocks that nobody wrote are left past its end",
+        repair: "Free them", isSafe: true)
     case .notInUse:
       IssueEntry(
         .notice, "is on the orphan list, but is not in use", repair: "Take it off the list",
@@ -97,10 +104,15 @@ public enum OrphanIssue: String, IssueArea {
         repair: "Set the size")
     case .fileHole:
       IssueEntry(
-        .notice, "is the orphan file and has a hole", repair: "Do without an orphan file")
+        .notice, "is the orphan file and has a hole", repair: "Cut it before the hole",
+        isSafe: true)
     case .fileNotRegular:
       IssueEntry(
-        .major, "is the orphan file, but no regular file", repair: "Do without an orphan file")
+        .major, "is the orphan file, but no regular file", repair: "Make it one")
+    case .fileDamaged:
+      IssueEntry(
+        .major, "is to be the orphan file, but does not hold one",
+        repair: "Do without an orphan file")
     case .fileUnlinked:
       IssueEntry(.minor, "is the orphan file and has no link", repair: "Set the link count")
     case .fileMissing:
