@@ -43,7 +43,7 @@ extension CheckRound {
     case .root: return try checkRoot(&inode)
     case .journal:
       return try checkSystemFile(
-        &inode, isWanted: superblock.journalInode == .journal, wrongMode: .journalMode,
+        &inode, isWanted: superblock.storedJournalInode == number.rawValue, wrongMode: .journalMode,
         unasked: .journalUnasked)
     case .userQuota:
       return try checkSystemFile(

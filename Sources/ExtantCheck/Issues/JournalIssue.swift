@@ -7,7 +7,6 @@ public enum JournalIssue: String, IssueArea {
   case numberMissing = "number-missing"
   case uuidOfInternal = "uuid-of-internal"
   case backupOutdated = "backup-outdated"
-  case unusedInodeHasData = "unused-inode-has-data"
   case withoutFeature = "without-feature"
   case uuidWithoutFeature = "uuid-without-feature"
   case featureLost = "feature-lost"
@@ -42,7 +41,7 @@ public enum JournalIssue: String, IssueArea {
   public var entry: IssueEntry {
     switch self {
     case .inodeUnusable, .inodeFromBackup, .numberWrong, .numberMissing, .uuidOfInternal,
-      .backupOutdated, .unusedInodeHasData, .withoutFeature, .uuidWithoutFeature,
+      .backupOutdated, .withoutFeature, .uuidWithoutFeature,
       .featureLost, .recoveryWithoutJournal:
       placeEntry
     case .badMagic, .badType, .badBlockSize, .tooLong, .tooShort, .badLogArea, .badStart,
@@ -77,10 +76,6 @@ public enum JournalIssue: String, IssueArea {
       IssueEntry(
         .notice, "has no up-to-date copy of where the journal's blocks are",
         repair: "Write the copy", isSafe: true)
-    case .unusedInodeHasData:
-      IssueEntry(
-        .minor, "is kept for the journal and holds data, but there is no journal",
-        repair: "Clear the inode", isSafe: true)
     case .withoutFeature:
       IssueEntry(
         .notice, "names a journal, but the feature has_journal is off",

@@ -2,19 +2,8 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 
-/// The journal's inode in pass 1, and a new journal.
+/// A new journal.
 extension CheckRound {
-  /// Pass 1 for inode 8: nothing may be in it where the journal is elsewhere or there is none. One that
-  /// is the journal is an inode like any other.
-  func checkJournalInode(_ inode: inout ExaminedInode) throws(FileSystemError) {
-    guard inode.number == .journal, superblock.storedJournalInode != InodeNumber.journal.rawValue,
-      inode.raw.holdsData,
-      try found(.journal(.unusedInodeHasData), .inode(inode.number))
-    else { return }
-    inode.raw = RawInode(byteCount: superblock.inodeSize)
-    inode.isChanged = true
-  }
-
   /// In blocks, by the rules of mke2fs; 0 where the filesystem is too small for one.
   var defaultJournalBlockCount: UInt32 {
     switch superblock.blockCount {

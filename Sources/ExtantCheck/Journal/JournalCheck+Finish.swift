@@ -7,6 +7,11 @@ import Journal
 extension JournalCheck {
   /// Mends it, now that `round` knows where inodes are, and its superblock with it.
   func finish(_ round: CheckRound) throws(FileSystemError) {
+    try mendNames(round)
+    try round.storeSuperblock()
+  }
+
+  private func mendNames(_ round: CheckRound) throws(FileSystemError) {
     let hasFeature = superblock.features.compat.contains(.hasJournal)
     let hasUUID = superblock.storedJournalUUID.contains { $0 != 0 }
     if hasFeature, hasUUID, superblock.storedJournalInode == 0 {

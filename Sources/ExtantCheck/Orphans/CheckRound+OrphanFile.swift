@@ -40,7 +40,7 @@ extension CheckRound {
     try checkFileInode(&file, &release)
     guard try checkFileBlocks(file, isPresent: isPresent, &release) else { return }
     if !superblock.features.compat.contains(.hasJournal), newJournalBlockCount == nil,
-      try found(.orphan(.fileWithoutJournal), .inode(number))
+      try found(.orphan(.fileWithoutJournal), .filesystem)
     {
       try deleteOrphan(number, file.raw, file.map, &release)
       forgetOrphanFile()

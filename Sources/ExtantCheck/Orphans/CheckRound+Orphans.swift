@@ -9,6 +9,7 @@ extension CheckRound {
     try checkOrphanList(&release)
     try checkOrphanFile(&release)
     try release.finish()
+    try storeSuperblock()
   }
 
   /// The list that starts in the superblock and goes on in each inode's deletion time.

@@ -39,7 +39,8 @@ extension CheckRound {
     superblock.writeTime = now
   }
 
-  private func storeSuperblock() throws(FileSystemError) {
+  /// Writes the superblock to its place, where it differs.
+  func storeSuperblock() throws(FileSystemError) {
     let buffer = BlockBuffer(byteCount: Superblock.byteCount)
     var bytes = buffer.mutableBytes
     try image.overlay.read(into: &bytes, at: Superblock.byteOffset)
