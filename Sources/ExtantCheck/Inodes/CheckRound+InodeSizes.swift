@@ -74,17 +74,30 @@ extension CheckRound {
   }
 
   private func checkBlockCount(_ inode: inout ExaminedInode) throws(FileSystemError) {
-    let isHuge = superblock.features.readOnlyCompat.contains(.hugeFile)
-    let unit =
-      isHuge && inode.raw.flags.contains(.hugeFile) ? 1 : UInt64(superblock.blockSize / 512)
-    let (counted, overflow) = inode.chargedBlocks.multipliedReportingOverflow(by: unit)
     let stored = inode.raw.storedBlocks(superblock)
-    guard !overflow, stored != counted,
+    guard let counted = countedBlocks(inode), stored != counted,
       try found(.blockCount, inode.number, found: .number(stored), expected: .number(counted))
     else { return }
+    storeBlockCount(&inode)
+  }
+
+  /// What i_blocks should be, in its own units; nil where that is too much.
+  private func countedBlocks(_ inode: ExaminedInode) -> UInt64? {
+    let isHuge =
+      superblock.features.readOnlyCompat.contains(.hugeFile)
+      && inode.raw.flags.contains(.hugeFile)
+    let unit = isHuge ? 1 : UInt64(superblock.blockSize / 512)
+    let (counted, overflow) = inode.chargedBlocks.multipliedReportingOverflow(by: unit)
+    return overflow ? nil : counted
+  }
+
+  /// Sets i_blocks to what was counted.
+  func storeBlockCount(_ inode: inout ExaminedInode) {
+    guard let counted = countedBlocks(inode) else { return }
+    let hasHigh = superblock.features.readOnlyCompat.contains(.hugeFile)
     inode.change { raw in
       raw.blocksLow = UInt32(truncatingIfNeeded: counted)
-      if isHuge { raw.blocksHigh = UInt16(truncatingIfNeeded: counted >> 32) }
+      if hasHigh { raw.blocksHigh = UInt16(truncatingIfNeeded: counted >> 32) }
     }
   }
 

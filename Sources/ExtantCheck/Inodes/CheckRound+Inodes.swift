@@ -92,7 +92,7 @@ extension CheckRound {
       if number.rawValue < superblock.firstInode {
         // The root is made anew; the others are in use whatever is in them.
         entry.isInUse = number != .root
-        try writeInode(number, RawInode(byteCount: superblock.inodeSize))
+        try zeroSlot(number)
       } else {
         try clearSlot(number, inode.raw)
       }
@@ -104,6 +104,16 @@ extension CheckRound {
     } else if inode.hasWrongChecksum, try found(.badChecksum, number) {
       try writeInode(number, inode.raw)
     }
+  }
+
+  /// Empties a reserved inode's slot, as mke2fs leaves it: without a checksum, too.
+  private func zeroSlot(_ number: InodeNumber) throws(FileSystemError) {
+    guard let (block, offset) = place(of: number) else { return }
+    let buffer = try image.block(block)
+    var bytes = buffer.mutableBytes
+    bytes.fill(offset..<offset + superblock.inodeSize, with: 0)
+    try image.write(buffer, at: block)
+    inodeWrites &+= 1
   }
 
   /// Reports an issue of pass 1. True where it shall be repaired now.

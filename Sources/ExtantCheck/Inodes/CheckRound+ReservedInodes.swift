@@ -147,7 +147,8 @@ extension CheckRound {
       default: mode != 0 ? .reservedMode : nil
       }
     if let kind, try found(kind, number, found: .hexadecimal(UInt64(mode))) {
-      inode.change { $0.mode = 0 }
+      let isInUse = number == .resize && superblock.features.compat.contains(.resizeInode)
+      inode.change { $0.mode = isInUse ? FileKind.regular.rawValue | 0o600 : 0 }
     }
     return .contents
   }

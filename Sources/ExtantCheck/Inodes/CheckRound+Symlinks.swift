@@ -25,7 +25,11 @@ extension CheckRound {
     }
     guard inode.raw.isFastSymlink || size == 0 else { return }
     guard let length else {
-      if try found(.symlinkUnended, number) { inode.isCleared = true }
+      // Without a NUL the size is all there is to go by.
+      if try found(.symlinkUnended, number, found: .number(size)) {
+        let target = Array(area[..<min(size == 0 ? Inode.fastSymlinkLimit : Int(size), area.count)])
+        inode.change { $0.setFastTarget(target) }
+      }
       return
     }
     if length == 0 {
@@ -61,6 +65,7 @@ extension CheckRound {
     }
     if try found(.symlinkInBlock, number, found: size) {
       inode.change { $0.setFastTarget(target) }
+      storeBlockCount(&inode)
     }
     return true
   }
@@ -93,7 +98,12 @@ extension CheckRound {
     }
     let target = Self.target(buffer.bytes)
     guard target.count < superblock.blockSize else {
-      if try found(.symlinkUnended, number) { try clearWithBlocks(&inode) }
+      guard try found(.symlinkUnended, number, found: .number(size)) else { return }
+      let end = min(Int(clamping: size), superblock.blockSize - 1)
+      var bytes = buffer.mutableBytes
+      bytes.fill(end..<superblock.blockSize, with: 0)
+      try image.write(buffer, at: first)
+      inode.change { $0.wholeSize = UInt64(end) }
       return
     }
     guard UInt64(target.count) != size else { return }
@@ -106,6 +116,7 @@ extension CheckRound {
       inode.chargedBlocks = chargedToAttributes
       inode.mappedEnd = nil
       inode.writtenEnd = nil
+      storeBlockCount(&inode)
     } else if try found(
       .symlinkLength, number, found: .number(size), expected: .number(UInt64(target.count)))
     {
@@ -160,6 +171,7 @@ extension CheckRound {
     inode.chargedBlocks += 1 << UInt64(superblock.clusterShift)
     inode.mappedEnd = 1
     inode.writtenEnd = 1
+    storeBlockCount(&inode)
   }
 }
 

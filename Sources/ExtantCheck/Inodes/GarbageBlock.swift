@@ -34,15 +34,25 @@ extension CheckRound {
     if superblock.hasMetadataChecksums, !inode.hasWrongChecksum { return false }
     let raw = inode.raw
     guard let kind = raw.kind else { return raw.mode != 0 }
-    if raw.flags.contains(.inlineData) { return false }
-    if raw.flags.contains(.extents) { return !raw.hasExtentHeader }
-    guard kind == .regular || kind == .directory else { return false }
-    var outside = 0
-    for index in 0..<15 {
-      let word = raw.blockWord(index)
-      if word != 0, !superblock.contains(BlockAddress(UInt64(word))) { outside += 1 }
+    if raw.flags.contains(.extents), !raw.flags.contains(.inlineData), !raw.hasExtentHeader {
+      return true
     }
-    return outside > 6
+    // Whoever breaks a checksum by one field does not break these too.
+    if superblock.hasMetadataChecksums {
+      let room = superblock.inodeSize - Inode.baseSize
+      if raw.hasUnknownFlags || Int(raw.extraSize) > room { return true }
+    }
+    switch kind {
+    case .regular, .directory:
+      return raw.flags.isDisjoint(with: [.extents, .inlineData])
+        && (0..<15).count { isOutside(raw.blockWord($0)) } > 6
+    case .symbolicLink: return raw.wholeSize > UInt64(superblock.blockSize)
+    default: return raw.wholeSize > 0
+    }
+  }
+
+  private func isOutside(_ word: UInt32) -> Bool {
+    word != 0 && !superblock.contains(BlockAddress(UInt64(word)))
   }
 }
 
@@ -57,4 +67,7 @@ extension RawInode {
     let maximum = le16(start + 4)
     return entries <= maximum && maximum <= 4 && maximum >= 2
   }
+
+  /// Whether flags are set that no ext4 ever had.
+  fileprivate var hasUnknownFlags: Bool { flags.rawValue & 0x8900_0000 != 0 }
 }

@@ -58,7 +58,8 @@ extension InodeIssue {
         .minor, "is the boot loader's and a directory", repair: "Clear its mode", isSafe: true)
     case .reservedMode:
       IssueEntry(
-        .minor, "is reserved and has a mode", repair: "Clear its mode", isSafe: true)
+        .minor, "is reserved and has a mode that it must not have", repair: "Correct its mode",
+        isSafe: true)
 
     case .casefoldNotDirectory:
       IssueEntry(
@@ -149,7 +150,8 @@ extension InodeIssue {
         repair: "Move the target into the inode")
     case .symlinkUnended:
       IssueEntry(
-        .major, "is a symbolic link whose target does not end", repair: "Clear the inode")
+        .major, "is a symbolic link whose target does not end", repair: "End it where its size says"
+      )
     case .symlinkBlocks:
       IssueEntry(
         .major, "is a symbolic link with more than a block", repair: "Keep the first block")
@@ -172,7 +174,7 @@ extension InodeIssue {
         isSafe: true)
     case .extraTime:
       IssueEntry(
-        .minor, "has a time after the year 2310 that was meant to be one before 1970",
+        .notice, "has a time after the year 2310 that was meant to be one before 1970",
         repair: "Clear its extra bits", isSafe: true)
 
     case .directoryEmpty:
