@@ -14,7 +14,8 @@ public struct DirectoryEntryRecord: Hashable, Sendable {
   /// The kind's code; 0 where the filesystem lacks the feature `filetype`.
   public var fileType: UInt8
 
-  static let headSize = 8
+  /// Bytes before the name.
+  public static let headSize = 8
 
   public var isUsed: Bool { inode != 0 }
   public var nameRange: Range<Int> {
@@ -54,9 +55,9 @@ public struct DirectoryBlockFormat: Sendable {
 
   /// The checksum's own entry at the end of a block (`ext4_dir_entry_tail`).
   public static let tailSize = 12
-  static let tailFileType: UInt8 = 0xde
+  public static let tailFileType: UInt8 = 0xde
   /// Bytes of the shortest entry, with a name of one byte.
-  static let minimumRecordLength = 12
+  public static let minimumRecordLength = 12
 
   /// Where the entries of a block without index end, in bytes.
   public var entriesEnd: Int { checksumSeed == nil ? blockSize : blockSize - Self.tailSize }
@@ -71,14 +72,14 @@ public struct DirectoryBlockFormat: Sendable {
 extension DirectoryBlockFormat {
   /// `rec_len` as bytes. Blocks of 64 KiB need a 17th bit: 0 and 65,535 stand for the whole
   /// block there, and the two lowest bits, otherwise always 0, for bits 16 and 17.
-  func decodeRecordLength(_ stored: UInt16) -> Int {
+  public func decodeRecordLength(_ stored: UInt16) -> Int {
     let length = Int(stored)
     guard blockSize >= 65536 else { return length }
     if stored == 0xffff || stored == 0 { return blockSize }
     return length & 0xfffc | (length & 3) << 16
   }
 
-  func encodeRecordLength(_ length: Int) -> UInt16 {
+  public func encodeRecordLength(_ length: Int) -> UInt16 {
     if length < 65536 { return UInt16(length) }
     return blockSize == 65536 ? 0xffff : UInt16(truncatingIfNeeded: length & 0xfffc | length >> 16)
   }

@@ -41,21 +41,28 @@ public struct DirectoryHash: Hashable, Sendable {
   /// The hash that marks the end of a directory in the kernel's cookies, and so is no name's.
   static let end: UInt32 = 0xffff_fffe
 
-  public func hash(_ name: [UInt8]) -> NameHash {
+  public func hash(_ name: [UInt8]) -> NameHash { hash(name.rawBytes) }
+
+  /// The hash of a name in place.
+  public func hash(_ name: RawSpan) -> NameHash {
     var result: NameHash
     switch version {
     case .legacy:
       result = NameHash(major: legacy(name), minor: 0)
     case .halfMD4:
       var state = start
-      for first in stride(from: 0, to: name.count, by: 32) {
+      var first = 0
+      while first < name.byteCount {
         halfMD4(&state, words(name, from: first, count: 8))
+        first += 32
       }
       result = NameHash(major: state[1], minor: state[2])
     case .tea:
       var state = start
-      for first in stride(from: 0, to: name.count, by: 16) {
+      var first = 0
+      while first < name.byteCount {
         tea(&state, words(name, from: first, count: 4))
+        first += 16
       }
       result = NameHash(major: state[0], minor: state[1])
     }
@@ -80,11 +87,11 @@ public struct DirectoryHash: Hashable, Sendable {
 
 extension DirectoryHash {
   /// The first directory index's own mix: each new value from the two before it and one byte.
-  private func legacy(_ name: [UInt8]) -> UInt32 {
+  private func legacy(_ name: RawSpan) -> UInt32 {
     var older: UInt32 = 0x37ab_e8f9
     var newer: UInt32 = 0x12a3_fe2d
-    for byte in name {
-      var next = older &+ (newer ^ (number(byte) &* 7_152_373))
+    for position in 0..<name.byteCount {
+      var next = older &+ (newer ^ (number(name.u8(position)) &* 7_152_373))
       if next >> 31 == 1 { next = next &- 0x7fff_ffff }
       older = newer
       newer = next
@@ -95,14 +102,14 @@ extension DirectoryHash {
   /// Up to `count` words of four bytes, the first of a word highest. What is left of them is
   /// filled with the name's remaining length (from `first` on) in every byte, which the first
   /// bytes of a partial word shift upwards.
-  private func words(_ name: [UInt8], from first: Int, count: Int) -> SIMD8<UInt32> {
-    let rest = UInt32(name.count - first)
+  private func words(_ name: RawSpan, from first: Int, count: Int) -> SIMD8<UInt32> {
+    let rest = UInt32(name.byteCount - first)
     var padding = rest | rest << 8
     padding |= padding << 16
     var words = SIMD8(repeating: padding)
-    for position in 0..<min(name.count - first, count * 4) {
+    for position in 0..<min(name.byteCount - first, count * 4) {
       let word = position / 4
-      words[word] = words[word] << 8 &+ number(name[first + position])
+      words[word] = words[word] << 8 &+ number(name.u8(first + position))
     }
     return words
   }

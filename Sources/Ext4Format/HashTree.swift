@@ -48,17 +48,18 @@ public struct HashTreeNode: Hashable, Sendable {
   public var limit: Int
   public private(set) var count: Int
 
-  static let entrySize = 8
+  public static let entrySize = 8
   static let tailSize = 8
   /// Bytes before the entries: "." and "..", then the root's own eight bytes.
-  static let rootHead = 32
-  static let nodeHead = 8
-  static let infoOffset = 24
-  static let infoSize = 8
+  public static let rootHead = 32
+  public static let nodeHead = 8
+  public static let infoOffset = 24
+  public static let infoSize = 8
 
   var head: Int { role == .root ? Self.rootHead : Self.nodeHead }
 
-  init(role: Role, limit: Int, count: Int) {
+  /// A node with nothing but its head; `limit` is what fits in it, `count` no more.
+  public init(role: Role, limit: Int, count: Int) {
     self.role = role
     self.limit = limit
     self.count = count
@@ -223,6 +224,13 @@ extension DirectoryBlockFormat {
       }
       previous = entry.hash
     }
+  }
+
+  /// Whether the checksum of a node is right whose head says what it must; true where the
+  /// filesystem has none.
+  public func hasValidHashTreeChecksum(_ bytes: RawSpan, _ node: HashTreeNode) -> Bool {
+    guard let checksumSeed else { return true }
+    return hashTreeChecksum(checksumSeed, bytes, node) == bytes.le32(tailOffset(node) + 4)
   }
 
   private func tailOffset(_ node: HashTreeNode) -> Int {

@@ -205,6 +205,11 @@ extension Superblock {
   public var flags: Flags { Flags(rawValue: get32(SuperblockField.flags)) }
   /// Whether directory hashes treat bytes of names as unsigned.
   public var hashIsUnsigned: Bool { flags.contains(.unsignedDirectoryHash) }
+  /// Whether directories without regard to case (`casefold`) refuse names that are no UTF-8
+  /// (`s_encoding_flags`).
+  public var hasStrictEncoding: Bool {
+    features.incompat.contains(.casefold) && get16(SuperblockField.encodingFlags) & 1 != 0
+  }
   /// In bytes: how much of the space past the first 128 a new inode should use.
   public var wantExtraInodeSize: UInt16 { get16(SuperblockField.wantExtraInodeSize) }
   public var minimumExtraInodeSize: UInt16 { get16(SuperblockField.minimumExtraInodeSize) }

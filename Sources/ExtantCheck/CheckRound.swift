@@ -42,6 +42,8 @@ final class CheckRound {
   /// `checkInodes`.
   var xattrs: XattrLedger
   var maps: MapLedger
+  /// The directory that the root calls lost+found: settled by `checkDirectories`.
+  var lostAndFoundNumber: InodeNumber?
   /// Work that needs free blocks, put off until all claims are known; done by `finishInodes`, in order.
   var putOff: [(CheckRound) throws(FileSystemError) -> Void] = []
   /// A journal of so many blocks is to be made, in place of one that was given up.
