@@ -61,8 +61,7 @@ public enum XattrIssue: String, IssueArea {
         repair: "Remove the attribute unless its hash tells that the value is its own")
     case .inodeHash:
       IssueEntry(
-        .major, "has an attribute in it with a wrong hash",
-        repair: "Remove the attribute, or compute the hash where a checksum covers the value")
+        .major, "has an attribute in it with a wrong hash", repair: "Clear the hash")
     case .emptyValueOutside:
       IssueEntry(
         .major, "has data in it beside an attribute whose empty value is said to be past its end",

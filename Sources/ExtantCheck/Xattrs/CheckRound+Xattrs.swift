@@ -38,7 +38,7 @@ extension CheckRound {
     if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities, !mindsEmptyValue { return }
     let place = Place.inode(inode.number)
     guard
-      var attributes = try examine(.inode, region, scan, place, isTrusted: isTrusted(inode))
+      var attributes = try examine(.inode, region, scan, place, isTrusted: false)
     else { return }
     if scan.isSound, mindsEmptyValue, try found(.xattr(.emptyValueOutside), place) {
       attributes.isChanged = true
@@ -53,12 +53,6 @@ extension CheckRound {
     }
     charge(checked.blocks, checked.inodes, to: &inode)
     countValues(checked.list)
-  }
-
-  /// Whether a checksum says that the inode is as somebody wrote it.
-  private func isTrusted(_ inode: ExaminedInode) -> Bool {
-    superblock.hasMetadataChecksums && !inode.isChanged
-      && inode.raw.hasValidChecksum(inode.number, superblock)
   }
 
   func charge(_ blocks: UInt64, _ inodes: UInt32, to inode: inout ExaminedInode) {

@@ -27,8 +27,8 @@ struct XattrSalvage {
 
   /// - Parameters:
   ///   - bytes: the whole area.
-  ///   - isTrusted: a checksum says that the bytes are as somebody wrote them: then a value is
-  ///     believed and not its hash.
+  ///   - isTrusted: a checksum says that a block's bytes are as somebody wrote them: then a value
+  ///     is believed and not its hash.
   init(_ area: RawXattrArea, _ bytes: RawSpan, isTrusted: Bool) {
     self.area = area
     self.isTrusted = isTrusted
@@ -119,10 +119,11 @@ struct XattrSalvage {
     }
     if !isHashValid {
       note(.hash, entry, offset, bytes)
-      guard isTrusted else { return nil }
+      guard isTrusted || !area.isBlock else { return nil }
     }
     values.append(range)
     let value = bytes.array(range.lowerBound..<range.lowerBound + Int(entry.valueSize))
-    return RawXattr(name, value, hash: entry.hash)
+    // In inodes the hash is 0 but of old; what else stands there wrongly is its own damage.
+    return RawXattr(name, value, hash: isHashValid ? entry.hash : 0)
   }
 }
