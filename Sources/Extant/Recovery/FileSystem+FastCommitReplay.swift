@@ -7,6 +7,23 @@ import Journal
 /// that differ then go to the log as one more transaction, with the number that they add to. Until
 /// that is durable the fast commits count, from then on the transaction.
 extension FileSystem {
+  /// Replays the journal of the image on `device` with its fast commits, for whoever checks an image.
+  /// `device` is changed and closed; a copy of it can still be read.
+  ///
+  /// - Throws: `unsupported` and `corrupt` where that cannot be done; what was changed is worth
+  ///   nothing then.
+  public static func applyFastCommits(on device: OverlayDevice) throws(FileSystemError) {
+    var options = Options()
+    options.appliesFastCommits = true
+    options.writeBackInterval = 0
+    let fileSystem = try FileSystem(device: device, options: options)
+    if let reason = fileSystem.readOnlyReason {
+      try fileSystem.close()
+      throw .unsupported(Unsupported("fast commits", "they cannot be applied: \(reason)"))
+    }
+    try fileSystem.close()
+  }
+
   /// The image with its log replayed and its fast commits applied, in memory; nil where these hold
   /// what is not built, which is noted.
   static func withFastCommits(

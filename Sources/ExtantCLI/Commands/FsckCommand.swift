@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockIO
+import Extant
 import ExtantBase
 import ExtantCheck
 import Glibc
@@ -150,6 +151,9 @@ struct FsckCommand: ParsableCommand {
     options.blockSize = blockSize
     options.journalOnly = try journalOnly
     options.rebuildsDirectories = rebuildsDirectories
+    options.applyFastCommits = { (device) throws(FileSystemError) in
+      try FileSystem.applyFastCommits(on: device)
+    }
     options.journalPath =
       journal ?? (unsafe getenv("EXTANT_JOURNAL_PATH").map { unsafe String(cString: $0) })
     if mode == .ask {

@@ -52,7 +52,10 @@ extension JournalCheck {
       _ = try found(.transactionDamaged, place, found: .text(corruption.rule))
       plan = try recovery.salvagePlan()
     }
-    try applyFastCommits(recovery, plan, place)
+    if try applyFastCommits(recovery, plan, place) {
+      // What the log holds is in place, and changed since.
+      plan.copies = []
+    }
     let emptied = try recovery.replay(plan, onto: image.overlay)
     try readReplayed(place)
     return emptied
@@ -78,22 +81,27 @@ extension JournalCheck {
   }
 
   /// Has the fast commits behind the log applied, by whoever can (`CheckOptions.applyFastCommits`), as
-  /// changes of the overlay. The log is replayed by that too, which does no harm when done again.
+  /// changes of the overlay. The log is replayed by that too.
+  ///
+  /// - Returns: whether there were any, and all is in place.
   private func applyFastCommits(
     _ recovery: Recovery, _ plan: Recovery.Plan, _ place: Place
-  ) throws(FileSystemError) {
+  ) throws(FileSystemError) -> Bool {
     do throws(FileSystemError) {
       let records = try recovery.fastCommits(after: plan, inodeSize: superblock.inodeSize)
-      guard !records.isEmpty else { return }
+      guard !records.isEmpty else { return false }
       guard let apply = options.applyFastCommits, recovery.area.device === image.overlay else {
         throw .unsupported(
           Unsupported("fast commits", "the journal ends with some, and nothing here applies them"))
       }
       let copy = image.overlay.copy()
       try apply(copy)
-      try takeOver(copy, recovery.area)
+      // It is closed now.
+      try takeOver(copy.copy(), recovery.area)
+      return true
     } catch .corrupt(let corruption) {
       _ = try found(.fastCommitsDamaged, place, found: .text(corruption.rule))
+      return false
     } catch {
       throw error
     }
