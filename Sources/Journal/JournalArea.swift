@@ -61,6 +61,11 @@ public struct JournalArea: Sendable {
       device: device, blockSize: blockSize, runs: runs, superblockBlock: superblockBlock)
   }
 
+  /// Whether the other journal lies in the same places of its device.
+  package func hasSamePlaces(as other: JournalArea) -> Bool {
+    runs == other.runs && blockSize == other.blockSize && superblockBlock == other.superblockBlock
+  }
+
   /// Where `block` lies, in bytes on the device.
   ///
   /// - Throws: EINVAL past the journal's end.

@@ -28,19 +28,43 @@ extension Recovery {
   func append(
     _ blocks: [(home: BlockAddress, image: BlockBuffer)], after plan: Plan
   ) throws(FileSystemError) -> Bool {
-    let descriptors = (blocks.count + format.tagsPerDescriptor - 1) / format.tagsPerDescriptor
-    let length = Int(superblock.lastLogBlock - superblock.firstLogBlock)
-    guard descriptors + blocks.count + 1 < length else { return false }
+    let images = Dictionary(blocks.map { ($0.home, $0.image) }, uniquingKeysWith: { $1 })
+    return try append(blocks.map(\.home), after: plan) { images[$0] }
+  }
+
+  /// Log blocks that a transaction of so many blocks takes; nil where the log has not as many.
+  package func blocksNeeded(_ count: Int) -> Int? {
+    let descriptors = (count + format.tagsPerDescriptor - 1) / format.tagsPerDescriptor
+    let needed = descriptors + count + 1
+    return needed < Int(superblock.lastLogBlock - superblock.firstLogBlock) ? needed : nil
+  }
+
+  /// Whether the log can say where a block belongs.
+  package func canHold(_ address: BlockAddress) -> Bool {
+    address.rawValue <= UInt64(UInt32.max) || superblock.incompat.contains(.is64Bit)
+  }
+
+  /// As above, with the blocks asked for when they are written.
+  ///
+  /// - Parameter image: what belongs to a home.
+  package func append(
+    _ homes: [BlockAddress], after plan: Plan,
+    image: (BlockAddress) throws(FileSystemError) -> BlockBuffer?
+  ) throws(FileSystemError) -> Bool {
+    guard blocksNeeded(homes.count) != nil else { return false }
     var place = plan.endBlock
     func put(_ buffer: BlockBuffer) throws(FileSystemError) {
       try area.write([buffer], at: place)
       place = next(place)
     }
     let sequence = plan.endSequence
-    let homes = HomeBlocks(blocks.map { ($0.home, $0.image) })
     for start in stride(from: 0, to: homes.count, by: format.tagsPerDescriptor) {
-      let part = homes.part(start..<start + format.tagsPerDescriptor)
-      let (descriptor, images) = format.logged(part, sequence: sequence)
+      var part: [(address: BlockAddress, image: BlockBuffer)] = []
+      for home in homes[start..<min(start + format.tagsPerDescriptor, homes.count)] {
+        guard let image = try image(home) else { return false }
+        part.append((home, image))
+      }
+      let (descriptor, images) = format.logged(HomeBlocks(part), sequence: sequence)
       try put(descriptor)
       for image in images { try put(image) }
     }

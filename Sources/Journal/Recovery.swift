@@ -20,7 +20,7 @@ public struct Recovery: Sendable {
   public let superblock: JournalSuperblock
   let format: JournalFormat
   /// In blocks: nothing in the log may belong past it.
-  let blockLimit: UInt64
+  public let blockLimit: UInt64
 
   /// - Throws: `corrupt` when the journal is said to be longer than the blocks it has.
   public init(

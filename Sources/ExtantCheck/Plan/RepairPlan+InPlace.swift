@@ -3,18 +3,59 @@ import Ext4Format
 import ExtantBase
 
 /// Writing without the help of a journal. A crash in the middle leaves an image that says that it is
-/// not clean, with some repairs done and others not: the next check goes on from there.
+/// not clean, with some repairs done and others not: the next check goes on from there. A journal that
+/// was replayed says so only when all that it held is in place.
 extension RepairPlan {
   func writeInPlace(_ undo: UndoFile.Writer?) throws(FileSystemError) {
     let others = blocks.filter { $0 != superblockBlock }
     try undo?.save(others.isEmpty ? blocks : merged(others), after: repaired)
     if !others.isEmpty {
       try markNotClean()
-      try copy(others)
+      var journals: [BlockAddress] = []
+      for block in others where try isJournalSuperblock(block) { journals.append(block) }
+      let rest = Set(journals)
+      try copy(others.filter { !rest.contains($0) })
       try device.flush()
+      if !journals.isEmpty {
+        try copy(journals)
+        try device.flush()
+      }
     }
+    try writeExternalJournal()
     try copy([superblockBlock])
     try device.flush()
+  }
+
+  /// Whether the block is, or was, the start of a journal.
+  private func isJournalSuperblock(_ block: BlockAddress) throws(FileSystemError) -> Bool {
+    let buffer = BlockBuffer(byteCount: JournalBlockHeader.byteCount)
+    for image in [device, repaired] as [any BlockDevice] {
+      var bytes = buffer.mutableBytes
+      try image.read(into: &bytes, at: block.rawValue * UInt64(blockSize))
+      let type = JournalBlockHeader(buffer.bytes)?.type
+      if type == .superblockV1 || type == .superblockV2 { return true }
+    }
+    return false
+  }
+
+  /// What was replayed from a journal on another device is in place: that journal says so now.
+  private func writeExternalJournal() throws(FileSystemError) {
+    guard let journal = repairedJournal else { return }
+    let size = journal.pieceByteCount
+    var changes: [(offset: UInt64, bytes: BlockBuffer)] = []
+    for piece in journal.writtenPieces {
+      let buffer = BlockBuffer(byteCount: size)
+      var bytes = buffer.mutableBytes
+      try journal.read(into: &bytes, at: piece * UInt64(size))
+      changes.append((piece * UInt64(size), buffer))
+    }
+    // The check has it open for reading only.
+    try journal.close()
+    guard !changes.isEmpty else { return }
+    let file = try FileDevice(path: journal.name, access: .readWrite)
+    for change in changes { try file.write(change.bytes.bytes, at: change.offset) }
+    try file.flush()
+    try file.close()
   }
 
   /// With the superblock's block, ascending.

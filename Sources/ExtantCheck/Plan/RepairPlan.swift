@@ -9,6 +9,8 @@ import ExtantBase
 public struct RepairPlan: Sendable {
   let device: any BlockDevice
   let repaired: OverlayDevice
+  /// The journal on another device, with what a replay changed in it.
+  let repairedJournal: OverlayDevice?
   let blockSize: Int
   /// Those that differ, ascending, the one with the superblock among them where it does.
   let blocks: [BlockAddress]
@@ -20,13 +22,16 @@ public struct RepairPlan: Sendable {
     }
     self.device = device
     self.repaired = repaired
+    repairedJournal = report.repairedJournal
     blockSize = repaired.pieceByteCount
     blocks = try Self.differences(repaired, device)
   }
 
   /// How many blocks of the filesystem's block size there are to write.
   public var blockCount: Int { blocks.count }
-  public var isEmpty: Bool { blocks.isEmpty }
+  public var isEmpty: Bool {
+    blocks.isEmpty && (repairedJournal?.writtenPieces.isEmpty ?? true)
+  }
 
   /// Their addresses, ascending.
   public var addresses: [BlockAddress] { blocks }
@@ -41,12 +46,17 @@ public struct RepairPlan: Sendable {
   /// - Parameter undo: the path of an undo file to be made first, so that `UndoFile.apply` can bring
   ///   back what is overwritten; nil for none. It must not exist, and not lie in the image.
   public func write(undo path: String? = nil) throws(FileSystemError) {
-    guard !blocks.isEmpty else { return }
+    guard !isEmpty else { return }
     var undo: UndoFile.Writer?
     if let path {
       undo = try UndoFile.Writer(path: path, device: device, unit: blockSize)
     }
-    try writeInPlace(undo)
+    // One block alone is as good as a transaction.
+    if blocks == [superblockBlock] {
+      try writeInPlace(undo)
+    } else if try !writeThroughJournal(undo) {
+      try writeInPlace(undo)
+    }
     try undo?.finish()
   }
 }
