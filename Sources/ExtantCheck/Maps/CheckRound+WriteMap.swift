@@ -13,8 +13,12 @@ extension CheckRound {
     _ number: InodeNumber, _ raw: inout RawInode, _ runs: [MapRun]
   ) throws(FileSystemError) -> Bool {
     var pool: [BlockAddress] = []
+    var seen: Set<BlockAddress> = []
     try forEachMapBlock(number, raw) { (address: BlockAddress) throws(FileSystemError) -> Bool in
-      if !claims.isShared(address), !claims.metadata.contains(claims.cluster(of: address)) {
+      // A damaged map may have a block twice.
+      if seen.insert(address).inserted, !claims.isShared(address),
+        !claims.metadata.contains(claims.cluster(of: address))
+      {
         pool.append(address)
       }
       return true

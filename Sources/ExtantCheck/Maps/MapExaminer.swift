@@ -9,13 +9,12 @@ struct MapExaminer {
   let isDirectory: Bool
   /// One past the last logical block that was taken.
   var position: UInt64 = 0
-  /// In which cluster the last run ended, on the device and in the file.
-  private var lastCluster: (physical: UInt64, logical: UInt64)?
-  private var isMisaligned = false
+  private var cursor: ClusterCursor
 
   init(_ round: CheckRound, _ inode: ExaminedInode) {
     self.round = round
     self.inode = inode
+    cursor = ClusterCursor(round.claims)
     isDirectory = inode.raw.kind == .directory
   }
 
@@ -33,26 +32,9 @@ struct MapExaminer {
 
   /// Claims the blocks of a run of data.
   mutating func take(_ run: MapRun) {
-    let shift = round.claims.clusterShift
-    var clusters = round.claims.clusters(run.address, count: run.count)
-    if shift > 0 {
-      let mask: UInt64 = (1 << shift) - 1
-      let isAligned = run.logical & mask == run.address.rawValue & mask
-      if !isAligned { isMisaligned = true }
-      if let last = lastCluster {
-        if last.physical == clusters.lowerBound {
-          // One cluster is claimed once by a file, however many extents share it.
-          if isAligned { clusters = clusters.lowerBound + 1..<clusters.upperBound }
-        } else if last.logical == run.logical >> shift {
-          isMisaligned = true
-        }
-      }
-      lastCluster = (
-        (run.address.rawValue &+ run.count &- 1) >> shift, (run.logical &+ run.count &- 1) >> shift
-      )
-    }
+    let clusters = cursor.next(run)
     if !clusters.isEmpty { round.claims.claim(clusters: clusters) }
-    inode.chargedBlocks &+= UInt64(clusters.count) << shift
+    inode.chargedBlocks &+= UInt64(clusters.count) << cursor.shift
     let end = run.logical &+ run.count
     let start = position
     position = max(position, end)
@@ -112,6 +94,6 @@ struct MapExaminer {
 
   /// What is to be done when everything is claimed.
   func finish() {
-    if isMisaligned { round.maps.misaligned.append(inode.number) }
+    if cursor.isMisaligned { round.maps.misaligned.append(inode.number) }
   }
 }
