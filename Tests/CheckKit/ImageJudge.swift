@@ -23,7 +23,7 @@ public struct ImageJudge {
   private let folder: TemporaryDirectory
   private let program = Environment.products + "/extant"
   /// In seconds, for one run of either program. 124 is the status of what took longer.
-  private let limit = "60"
+  private let limit = "30"
 
   public init() throws {
     folder = try TemporaryDirectory()
