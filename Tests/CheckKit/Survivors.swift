@@ -48,7 +48,8 @@ public struct Survivors: Sendable {
   /// lost+found are each tool's own choice), and, where they hold anything, not elsewhere either.
   public func missing(of other: Survivors) -> [String] {
     other.byPath.filter { path, file in
-      byPath[path]?.node != file.node && byInode[file.inode] != file.node
+      // Either tool makes one where there is none.
+      path != "/lost+found" && byPath[path]?.node != file.node && byInode[file.inode] != file.node
         && !(file.node.size > 0 && all.contains(file.node))
     }.map { $0.key.isEmpty ? "/" : $0.key }.sorted()
   }
