@@ -81,10 +81,11 @@ extension CheckRound {
       rest.blockArea = [UInt8](repeating: 0, count: Inode.blockAreaByteCount)
       try releaseBlocks(number, rest)
     }
-    guard !inode.isCleared, inode.raw.kind == .directory,
-      wasInline, !inode.raw.flags.contains(.inlineData)
-    else { return }
-    if let index = directories.index(of: number) { directories[index].isInline = false }
+    guard !inode.isCleared, inode.raw.kind == .directory else { return }
+    let isInline = inode.raw.flags.contains(.inlineData)
+    // An inode without the flag may have got it back.
+    guard wasInline || isInline, let index = directories.index(of: number) else { return }
+    directories[index].isInline = isInline
   }
 
   /// What is counted of an inode that stays.

@@ -41,7 +41,7 @@ extension CheckRound {
       inode.setKind(.directory)
       return
     }
-    if flags.contains(.extents), holdsFile(inode), try found(.specialIsFile, number) {
+    if !flags.isDisjoint(with: [.extents, .inlineData]), holdsFile(inode), try found(.specialIsFile, number) {
       inode.setKind(.regular)
       return
     }
@@ -69,7 +69,8 @@ extension CheckRound {
   /// Whether i_block maps the contents of a file of which nothing else is known.
   private func holdsFile(_ inode: ExaminedInode) -> Bool {
     let raw = inode.raw
-    guard raw.wholeSize > 0, !raw.flags.contains(.inlineData) else { return false }
+    guard raw.wholeSize > 0 else { return false }
+    if raw.flags.contains(.inlineData) { return holdsInlineData(raw) }
     if raw.flags.contains(.extents) { return raw.hasExtentHeader && raw.le16(42) > 0 }
     var words = 0
     for index in 0..<15 {
@@ -83,9 +84,8 @@ extension CheckRound {
 
   /// Whether the first block that i_block maps is the first of this very directory.
   func holdsDirectory(_ inode: ExaminedInode) throws(FileSystemError) -> Bool {
-    guard !inode.raw.flags.contains(.inlineData), let address = try firstBlock(inode.raw) else {
-      return false
-    }
+    if inode.raw.flags.contains(.inlineData) { return holdsInlineDirectory(inode.raw) }
+    guard let address = try firstBlock(inode.raw) else { return false }
     let buffer = try image.block(address)
     let bytes = buffer.bytes
     let length = Int(bytes.le16(4))

@@ -17,6 +17,8 @@ public enum InlineIssue: String, IssueArea {
   case noAttribute = "no-attribute"
   case nothingLeft = "nothing-left"
   case directorySize = "directory-size"
+  case symlinkSize = "symlink-size"
+  case symlinkAttributes = "symlink-attributes"
 
   public var entry: IssueEntry {
     switch self {
@@ -70,6 +72,15 @@ public enum InlineIssue: String, IssueArea {
       IssueEntry(
         .major, "is a directory in the inode with a size that is not that of its data",
         repair: "Set the size")
+    case .symlinkSize:
+      IssueEntry(
+        .major, "is a symbolic link in the inode with a size that is not that of its target",
+        repair: "Set the size")
+    case .symlinkAttributes:
+      IssueEntry(
+        .major,
+        "is a symbolic link in the inode with attributes in a block, which e2fsck takes for free",
+        repair: "Move the target out of the attributes")
     }
   }
 }

@@ -20,6 +20,7 @@ extension CheckRound {
     }
     guard inode.raw.flags.contains(.inlineData) else { return }
     try checkInlineDirectorySize(&inode)
+    try checkInlineSymlink(&inode)
   }
 
   // MARK: Flags

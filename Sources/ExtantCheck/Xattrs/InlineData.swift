@@ -31,6 +31,29 @@ enum InlineData {
 }
 
 extension CheckRound {
+  /// Whether an inode whose kind is in doubt has the attribute that only contents in inodes have.
+  func holdsInlineData(_ raw: RawInode) -> Bool {
+    superblock.features.incompat.contains(.inlineData)
+      && InlineData.valueRange(raw, xattrRange(raw)) != nil
+  }
+
+  /// Whether those contents begin as a directory's do: with a parent and an entry.
+  func holdsInlineDirectory(_ raw: RawInode) -> Bool {
+    guard superblock.features.incompat.contains(.inlineData),
+      let value = InlineData.valueRange(raw, xattrRange(raw)), value.count % 4 == 0
+    else { return false }
+    func isOrdinary(_ number: UInt32) -> Bool {
+      (superblock.firstInode...superblock.inodeCount).contains(number)
+    }
+    let start = RawInode.blockAreaOffset
+    let parent = raw.le32(start)
+    let first = raw.le32(start + 4)
+    let length = raw.le16(start + 8)
+    return (parent == InodeNumber.root.rawValue || isOrdinary(parent))
+      && (first == 0 || isOrdinary(first))
+      && length % 4 == 0 && (12...UInt16(Inode.blockAreaByteCount - 4)).contains(length)
+  }
+
   /// The contents of an inode with `inlineData` that pass 1 has mended: 60 bytes or more.
   func inlineData(_ raw: RawInode) -> [UInt8] {
     guard let range = InlineData.valueRange(raw, xattrRange(raw)) else { return raw.blockArea }

@@ -76,5 +76,34 @@ extension Recipe {
     Recipe(.inline(.directorySize), base: .inlineData) { planter in
       try planter.inode("/dir") { $0.sizeLow = 59 }
     },
+    Recipe(.inline(.symlinkSize), base: .inlineData) { planter in
+      try planter.inode("/slowlink") { $0.sizeLow = 80 }
+    },
+    Recipe(.inline(.symlinkAttributes), base: .inlineData) { planter in
+      try planter.debugfs("ea_set /slowlink user.long \(String(repeating: "long", count: 60))")
+    },
+    Recipe(.inline(.withJunk), base: .inlineData, with: [.directory(.inodeUnused)]) { planter in
+      try planter.inode("/empty") { raw in
+        raw.flags = [.inlineData, .extents]
+        raw.blockArea = [UInt8](repeating: 0x78, count: 60)
+        raw.sizeLow = 100_000
+        withoutAttributes(&raw)
+      }
+    },
+    Recipe(.inline(.inodeWithoutFeature), with: [.directory(.inodeUnused)]) { planter in
+      try planter.inode("/empty") { raw in
+        raw.flags = [.inlineData]
+        raw.blockArea = [UInt8](repeating: 0x78, count: 60)
+      }
+    },
+    Recipe(.inode(.specialIsFile), "inline", base: .inlineData) { planter in
+      try planter.inode("/small") { $0.mode = 0o010644 }
+    },
+    Recipe(.inode(.specialIsDirectory), "inline", base: .inlineData) { planter in
+      try planter.inode("/dir") { $0.mode = 0o010755 }
+    },
+    Recipe(.inode(.unknownKindFile), "inline", base: .inlineData) { planter in
+      try planter.inode("/small") { $0.mode = 0o644 }
+    },
   ]
 }

@@ -198,6 +198,20 @@ extension Recipe {
     Recipe(.xattr(.blockHash), "without-checksum", base: twoWithoutChecksums) { planter in
       try planter.xattrBlock("/attributes") { $0[second + 12] ^= 1 }
     },
+    Recipe(
+      .xattr(.blockEmptied), base: .noChecksums,
+      with: [.xattr(.blockNoPrefix), .inode(.blockCount)]
+    ) { planter in
+      let address = UInt32(try planter.xattrAddress("/attributes").rawValue)
+      try planter.inode("/small") { raw in
+        raw.fileACLLow = address
+        raw.blocksLow += 2
+      }
+      try planter.xattrBlock("/attributes") { block in
+        block.setLE32(2, at: 4)
+        block[first + 1] = 0
+      }
+    },
     Recipe(.xattr(.referenceCount), "high") { planter in
       try planter.xattrBlock("/attributes") { $0.setLE32(5, at: 4) }
     },
@@ -246,7 +260,7 @@ extension Recipe {
     Recipe(.xattr(.valueInodeReferenceCount), base: values) { planter in
       try planter.inode(try planter.valueInode("/small")) { $0.versionLow = 51 }
     },
-    Recipe(.xattr(.valueInodeUnreferenced), base: values, with: [.connection(.unreachable)]) {
+    Recipe(.xattr(.valueInodeUnreferenced), base: values, with: [.connection(.nameless)]) {
       planter in
       try planter.inode("/small") { $0.blocksLow -= 4 }
       try planter.inodeXattrs("/small", [])
