@@ -34,7 +34,6 @@ public enum MapIssue: String, IssueArea {
   // Clusters.
   case clusterMisaligned = "cluster-misaligned"
   case clusterNoRoom = "cluster-no-room"
-  case pointersInClusters = "pointers-in-clusters"
   // The list of bad blocks.
   case badBlockOutside = "bad-block-outside"
   case badBlockInMetadata = "bad-block-in-metadata"
@@ -148,9 +147,6 @@ public enum MapIssue: String, IssueArea {
       IssueEntry(
         .major, "maps blocks across the bounds of clusters, and there is no room to move them",
         repair: "Delete it")
-    case .pointersInClusters:
-      IssueEntry(
-        .major, "has block pointers, where clusters need extents", repair: "Write extents")
     case .badBlockOutside:
       IssueEntry(
         .major, "lists a bad block outside the filesystem", repair: "Take it off the list")

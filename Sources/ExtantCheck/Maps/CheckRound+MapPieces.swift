@@ -39,19 +39,8 @@ extension CheckRound {
 
   /// Whether i_block is a map: not a device's number, a short symlink's target, or data.
   func hasMap(_ number: InodeNumber, _ raw: RawInode) -> Bool {
-    if raw.flags.contains(.inlineData) { return false }
-    switch raw.kind {
-    case .regular, .directory: return true
-    case .symbolicLink:
-      if raw.flags.contains(.extents) { return true }
-      guard raw.fileACL(superblock).rawValue != 0 else { return raw.blocksLow != 0 }
-      // An attributes' block counts in i_blocks: only the size tells.
-      return raw.sizeLow >= UInt32(Inode.blockAreaByteCount)
-        || (raw.sizeLow > 4 && raw.blockWord(1) == 0)
-    case .fifo, .socket, .characterDevice, .blockDevice: return false
     // The list of bad blocks has no mode.
-    case nil: return number.rawValue < superblock.firstInode
-    }
+    raw.hasMap || number == .badBlocks && !raw.flags.contains(.inlineData)
   }
 
   /// Whether a map may name the block at all.

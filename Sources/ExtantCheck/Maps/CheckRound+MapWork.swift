@@ -10,8 +10,6 @@ enum MapWork {
   case cut(at: UInt64)
   /// What a directory has past its holes moves up to where they begin.
   case closeHoles
-  /// Extents take the place of block pointers.
-  case convertToExtents
 }
 
 extension CheckRound {
@@ -38,9 +36,6 @@ extension CheckRound {
         runs[index].logical = next
         next += runs[index].count
       }
-    case .convertToExtents:
-      try convertToExtents(number, &raw, runs)
-      return
     }
     guard try writeMap(number, &raw, runs) else { return }
     for run in cut { releaseClaim(run.address, count: run.count) }
@@ -67,21 +62,5 @@ extension CheckRound {
       return run
     }
     return cut
-  }
-
-  /// The new map is written before the blocks of the old one are given up.
-  private func convertToExtents(
-    _ number: InodeNumber, _ raw: inout RawInode, _ runs: [MapRun]
-  ) throws(FileSystemError) {
-    var old: [BlockAddress] = []
-    try forEachMapBlock(number, raw) { (address: BlockAddress) throws(FileSystemError) -> Bool in
-      old.append(address)
-      return true
-    }
-    raw.blockArea = [UInt8](repeating: 0, count: Inode.blockAreaByteCount)
-    raw.flags.insert(.extents)
-    guard try writeMap(number, &raw, runs) else { return }
-    for address in old { releaseClaim(address, count: 1) }
-    try writeInode(number, raw)
   }
 }

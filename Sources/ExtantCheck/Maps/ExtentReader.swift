@@ -7,8 +7,12 @@ import ExtantBase
 /// Only what follows what came before it is met: so no node is met twice, and the walk ends whatever
 /// the tree looks like.
 struct ExtentReader {
+  /// More levels than any tree has. The kernel reads five, e2fsck makes what has more shallower.
+  static let depthLimit: UInt16 = 32
+
   private struct Level {
     let node: BlockBuffer
+    /// Levels below. The root's word counts, not the node's.
     let depth: UInt16
     let count: Int
     var index = 0
@@ -27,15 +31,13 @@ struct ExtentReader {
     var bytes = root.mutableBytes
     bytes.copy(raw.blockArea, at: 0)
     let depth = RawExtentNode.depth(root.bytes)
-    if RawExtentNode.hasValidHeader(root.bytes), depth <= ExtentNode.maximumDepth {
-      push(root)
+    if RawExtentNode.hasValidHeader(root.bytes), depth <= Self.depthLimit {
+      push(root, depth)
     }
   }
 
-  private mutating func push(_ node: BlockBuffer) {
-    levels.append(
-      Level(
-        node: node, depth: RawExtentNode.depth(node.bytes), count: RawExtentNode.count(node.bytes)))
+  private mutating func push(_ node: BlockBuffer, _ depth: UInt16) {
+    levels.append(Level(node: node, depth: depth, count: RawExtentNode.count(node.bytes)))
   }
 
   mutating func next() throws(FileSystemError) -> CheckRound.MapPiece? {
@@ -68,10 +70,10 @@ struct ExtentReader {
       }
       let node = try round.image.block(child)
       guard RawExtentNode.hasValidHeader(node.bytes),
-        RawExtentNode.depth(node.bytes) == level.depth - 1, RawExtentNode.count(node.bytes) > 0,
+        RawExtentNode.count(node.bytes) > 0,
         RawExtentNode.logical(node.bytes, 0) == logical
       else { continue }
-      push(node)
+      push(node, level.depth - 1)
       return .node(child)
     }
     return nil

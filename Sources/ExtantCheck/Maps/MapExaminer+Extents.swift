@@ -4,9 +4,6 @@ import ExtantBase
 
 /// Extent trees: from the root down and from left to right, each node mended before the next is read.
 extension MapExaminer {
-  /// More levels than any tree has. e2fsck makes trees of more than the kernel's five shallower.
-  private static let depthLimit: UInt16 = 32
-
   /// A node on the way from the root to where we are.
   fileprivate struct Level {
     let node: BlockBuffer
@@ -60,7 +57,7 @@ extension MapExaminer {
   /// alone.
   private mutating func examineRoot(_ root: BlockBuffer) throws(FileSystemError) -> Bool? {
     let depth = RawExtentNode.depth(root.bytes)
-    let isValid = RawExtentNode.hasValidHeader(root.bytes) && depth <= Self.depthLimit
+    let isValid = RawExtentNode.hasValidHeader(root.bytes) && depth <= ExtentReader.depthLimit
     if !isValid {
       guard let count = usableEntries(root) else {
         inode.isCleared = try found(.extentRoot)

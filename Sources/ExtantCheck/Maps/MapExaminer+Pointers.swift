@@ -27,9 +27,6 @@ extension MapExaminer {
       inode.isCleared = try found(.pointersGarbage, found: .number(UInt64(outside)))
       return
     }
-    if round.claims.clusterShift > 0, inode.number != .badBlocks, try found(.pointersInClusters) {
-      round.later(.convertToExtents, inode.number)
-    }
     let perBlock = round.image.blockSize / 4
     var run: MapRun?
     var holes: UInt64 = 0
