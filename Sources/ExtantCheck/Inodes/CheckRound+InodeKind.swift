@@ -41,7 +41,7 @@ extension CheckRound {
       inode.setKind(.directory)
       return
     }
-    if !flags.isDisjoint(with: [.extents, .inlineData]), holdsFile(inode), try found(.specialIsFile, number) {
+    if flags.contains(.extents), holdsFile(inode), try found(.specialIsFile, number) {
       inode.setKind(.regular)
       return
     }

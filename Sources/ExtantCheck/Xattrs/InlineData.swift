@@ -51,7 +51,7 @@ extension CheckRound {
     let length = raw.le16(start + 8)
     return (parent == InodeNumber.root.rawValue || isOrdinary(parent))
       && (first == 0 || isOrdinary(first))
-      && length % 4 == 0 && (12...UInt16(Inode.blockAreaByteCount - 4)).contains(length)
+      && length <= UInt16(Inode.blockAreaByteCount - 4)
   }
 
   /// The contents of an inode with `inlineData` that pass 1 has mended: 60 bytes or more.

@@ -96,9 +96,6 @@ extension Recipe {
         raw.blockArea = [UInt8](repeating: 0x78, count: 60)
       }
     },
-    Recipe(.inode(.specialIsFile), "inline", base: .inlineData) { planter in
-      try planter.inode("/small") { $0.mode = 0o010644 }
-    },
     Recipe(.inode(.specialIsDirectory), "inline", base: .inlineData) { planter in
       try planter.inode("/dir") { $0.mode = 0o010755 }
     },
