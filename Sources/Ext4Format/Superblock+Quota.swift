@@ -7,22 +7,21 @@ public enum QuotaKind: Int, CaseIterable, Sendable {
 
 /// Inodes that have no names because the superblock names them.
 extension Superblock {
-  /// Where the quota files' inode numbers are (`s_usr_quota_inum` and so on).
-  private static func quotaField(_ kind: QuotaKind) -> Int {
+  private static func field(_ kind: QuotaKind) -> Int {
     switch kind {
-    case .user: 0x240
-    case .group: 0x244
-    case .project: 0x26C
+    case .user: SuperblockField.userQuotaInode
+    case .group: SuperblockField.groupQuotaInode
+    case .project: SuperblockField.projectQuotaInode
     }
   }
 
   /// The inode of the quota file, whatever its number; nil for none.
   public func quotaInode(_ kind: QuotaKind) -> InodeNumber? {
-    let number = get32(Self.quotaField(kind))
+    let number = get32(Self.field(kind))
     return number == 0 ? nil : InodeNumber(number)
   }
   public mutating func setQuotaInode(_ kind: QuotaKind, _ number: InodeNumber?) {
-    set32(Self.quotaField(kind), number?.rawValue ?? 0)
+    set32(Self.field(kind), number?.rawValue ?? 0)
   }
 
   /// Whether the inode has no name because the superblock has its number: the orphan file's, and

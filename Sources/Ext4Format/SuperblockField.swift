@@ -82,6 +82,7 @@ package enum SuperblockField {
   package static let userQuotaInode = 0x240
   package static let groupQuotaInode = 0x244
   package static let encodingFlags = 0x27E
+  package static let projectQuotaInode = 0x26C
   package static let orphanFileInode = 0x280
   package static let checksum = 0x3FC
 }

@@ -28,6 +28,10 @@ final class CheckRound {
   var lostAndFoundIsImpossible = false
   /// Directories that were called lost+found and must be named anew.
   var displacedDirectories: [InodeNumber] = []
+  /// How many inodes hold values of an inode's attributes, where any does: quota charges them.
+  var valueInodes: [InodeNumber: UInt64] = [:]
+  /// Files that were quota files before another inode took their place.
+  var formerQuotaFiles: [QuotaKind: InodeNumber] = [:]
   /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
   var inodeWrites: UInt64 = 0
   /// The first regular file of 2 GiB or more.

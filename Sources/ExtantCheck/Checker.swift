@@ -66,6 +66,7 @@ public enum Checker {
     try journal.finish(round)
     round.claims.settleMetadata()
     try round.checkOrphans()
+    try round.checkQuotaInodes()
     try round.checkInodes()
     try round.resolveSharedBlocks()
     try round.finishInodes()
@@ -78,8 +79,8 @@ public enum Checker {
     try round.checkConnectivity()
     try round.checkLinkCounts()
     if options.rebuildsDirectories { try round.rebuildDirectories() }
-    try round.checkSummaries()
     try round.checkQuota()
+    try round.checkSummaries()
     try round.finishSuperblock()
     try round.notePaths()
     return .whole

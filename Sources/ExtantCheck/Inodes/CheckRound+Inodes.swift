@@ -99,6 +99,7 @@ extension CheckRound {
       inodes[number] = entry
       return
     }
+    if inode.valueInodeCount > 0 { valueInodes[number] = inode.valueInodeCount }
     if inode.isChanged {
       try writeInode(number, inode.raw)
     } else if inode.hasWrongChecksum, try found(.badChecksum, number) {
