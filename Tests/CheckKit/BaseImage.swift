@@ -10,7 +10,7 @@ import TestSupport
 ///     /empty       nothing
 ///     /sparse      20 single blocks with holes between: an extent tree with a leaf block
 ///     /dir         a, b, and sub with c in it
-///     /many        120 long names for one file: several blocks, an index where there is dir_index
+///     /many        120 (`names`) long names for one file: several blocks, an index where there is dir_index
 ///     /symlink     a fast one, to file
 ///     /slowlink    one of 100 bytes
 ///     /fifo        a named pipe
@@ -22,6 +22,8 @@ public struct BaseImage: Sendable, Hashable {
   public var size: Int
   /// debugfs commands for when the files are there.
   public var commands: [String]
+  /// How many names /many has beside the first.
+  public var names = 120
   /// Whether e2fsck makes an index for /many.
   public var isIndexed: Bool
 
@@ -103,7 +105,7 @@ public struct BaseImage: Sendable, Hashable {
   private func make() throws -> [UInt8] {
     let folder = try TemporaryDirectory()
     let tree = folder("tree")
-    try Self.fill(tree)
+    try Self.fill(tree, names: names)
     let image = folder("image")
     let fixed = "hash_seed=6a17c5e8-0000-4000-8000-0123456789ab,lazy_itable_init=0,root_owner=0:0"
     try Program.succeed(
@@ -125,7 +127,7 @@ public struct BaseImage: Sendable, Hashable {
 
   private static let largeValue = String(repeating: "0123456789abcdef", count: 25)
 
-  private static func fill(_ tree: String) throws {
+  private static func fill(_ tree: String, names: Int) throws {
     func write(_ name: String, _ bytes: [UInt8]) throws {
       try System.write(bytes, to: "\(tree)/\(name)")
     }
@@ -152,7 +154,7 @@ public struct BaseImage: Sendable, Hashable {
     try System.makeDirectory("\(tree)/many")
     try write("many/first", Array("many\n".utf8))
     let long = String(repeating: "n", count: 60)
-    for index in 0..<120 { try System.link("\(tree)/many/first", "\(tree)/many/\(long)\(index)") }
+    for index in 0..<names { try System.link("\(tree)/many/first", "\(tree)/many/\(long)\(index)") }
     try System.symbolicLink("file", at: "\(tree)/symlink")
     try System.symbolicLink(String(repeating: "long/", count: 20), at: "\(tree)/slowlink")
     try System.makeNode("\(tree)/fifo", mode: 0o010644)

@@ -28,7 +28,10 @@ public struct FuzzRun: Sendable {
     let repaired: OverlayDevice
     do {
       let report = try Checker.check(image, options)
-      guard report.leftCount == 0, let device = report.repaired else { return nil }
+      guard let device = report.repaired else { return nil }
+      guard report.leftCount == 0 else {
+        return "\(seed.name): not repaired: \(RecipeRunner.text(report))"
+      }
       repaired = device
     } catch {
       // Refused by name, as what cannot be repaired is.

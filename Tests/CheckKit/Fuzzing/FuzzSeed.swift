@@ -44,7 +44,11 @@ public struct FuzzSeed: Sendable {
   private static func small(
     _ options: [String], blockSize: Int = 1024, size: Int = 320
   ) -> BaseImage {
-    BaseImage(options + ["-b", String(blockSize), "-N", "48", "-m", "0"], size: size)
+    var image = BaseImage(
+      options + ["-b", String(blockSize), "-N", "48", "-m", "0"], size: size)
+    // Enough for an index and two leaves, no more: each is hashed at each execution.
+    image.names = blockSize > 1024 ? 80 : 22
+    return image
   }
 
   // MARK: Applying an input
