@@ -9,9 +9,9 @@ struct Checks: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
     subcommands: [
-      CrashCommand.self,
       BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
-      DamageCommand.self, SeedsCommand.self, TimeCommand.self,
+      DamageCommand.self, RandomCommand.self, CrashCommand.self, SeedsCommand.self,
+      TimeCommand.self,
     ])
 }
 

@@ -2,6 +2,7 @@ import BlockIO
 import Extant
 import ExtantBase
 import ExtantCheck
+import TestSupport
 
 /// One execution: an image is damaged as the input says, opened and read by the engine, checked and
 /// repaired, checked again, opened and read again. Nothing may trap, and the repair must last.
@@ -47,6 +48,14 @@ public struct FuzzRun: Sendable {
     }
     if reads { Self.readAll(repaired.copy()) }
     return nil
+  }
+
+  /// An input of one to six changes.
+  public static func randomInput(_ generator: inout SeededGenerator, seeds: Int) -> [UInt8] {
+    let changes = 1 + generator.below(6)
+    var input = (0..<1 + 10 * changes).map { _ in UInt8(generator.below(256)) }
+    input[0] = UInt8(generator.below(seeds)) | (generator.chance(12) ? 0 : 0x40)
+    return input
   }
 
   /// Opens the image with the engine and reads what can be read; errors are answers.

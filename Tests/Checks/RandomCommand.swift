@@ -1,0 +1,50 @@
+import ArgumentParser
+import CheckKit
+import Foundation
+import TestSupport
+
+/// `checks random`
+struct RandomCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "random",
+    abstract: "The fuzzer's executions on inputs drawn by a seed, without its instrumentation.")
+
+  @Option(help: "The seed of everything drawn; a fresh one if left out.")
+  var seed: String?
+
+  @Option(help: "How many executions.")
+  var count = 100_000
+
+  @Option(help: "Where the input that runs is kept, for when it ends the program.")
+  var current: String?
+
+  @Option(help: "Stop after so many failures.")
+  var failures = 10
+
+  func run() throws {
+    let seed = try seed.map { (text) throws -> UInt64 in
+      guard let seed = Seed.parse(text) else { throw ValidationError("no seed: \(text)") }
+      return seed
+    }
+    let value = seed ?? Seed.take("checks random")
+    var generator = SeededGenerator(seed: value)
+    let run = FuzzRun(try FuzzSeed.packed())
+    var failed = 0
+    let clock = ContinuousClock()
+    var slowest = Duration.zero
+    for number in 0..<count {
+      let input = FuzzRun.randomInput(&generator, seeds: run.seeds.count)
+      if let current { try System.write(input, to: current) }
+      var problem: String?
+      let time = clock.measure { problem = run.run(input) }
+      slowest = max(slowest, time)
+      if let problem {
+        failed += 1
+        print("input \(number) \(input): \(problem)")
+        guard failed < failures else { break }
+      }
+    }
+    print("\(count) executions, seed \(Seed.text(value)), \(failed) failures, slowest \(slowest)")
+    if failed > 0 { throw ExitCode(1) }
+  }
+}
