@@ -6,7 +6,7 @@ public enum XattrIssue: String, IssueArea {
   case inodeValueOutside = "inode-value-outside"
   case inodeOverlap = "inode-overlap"
   case inodeHash = "inode-hash"
-  case emptyValueOutside = "empty-value-outside"
+  case strayOffset = "stray-offset"
 
   // The address in the inode.
   case blockWithoutFeature = "block-without-feature"
@@ -62,9 +62,9 @@ public enum XattrIssue: String, IssueArea {
     case .inodeHash:
       IssueEntry(
         .major, "has an attribute in it with a wrong hash", repair: "Clear the hash")
-    case .emptyValueOutside:
+    case .strayOffset:
       IssueEntry(
-        .major, "has data in it beside an attribute whose empty value is said to be past its end",
+        .major, "has data in it beside an attribute that says its value is where it cannot be",
         repair: "Write the attributes anew")
 
     case .blockWithoutFeature:

@@ -51,18 +51,18 @@ extension CheckRound {
     let holder = try readInode(number)
     let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
     var attribute = attribute
-    let sizeIssue: XattrIssue =
-      inode.raw.flags.contains(.inlineData) ? .valueInodeSizeBesideData : .valueInodeSize
+    let isBesideData = hasInlineData(inode.raw)
+    var blocks = chargedBlocks(UInt64(attribute.valueSize))
+    // What i_blocks counts goes by the attribute's size: where that would change it is left as it is.
     if isFlagged, holder.linkCount > 0, holder.wholeSize != UInt64(attribute.valueSize),
+      isBesideData || chargedBlocks(holder.wholeSize) == blocks,
       try found(
-        .xattr(sizeIssue), place, found: .number(UInt64(attribute.valueSize)),
-        expected: .number(holder.wholeSize))
+        .xattr(isBesideData ? .valueInodeSizeBesideData : .valueInodeSize), place,
+        found: .number(UInt64(attribute.valueSize)), expected: .number(holder.wholeSize))
     {
       attribute.valueSize = UInt32(clamping: holder.wholeSize)
+      blocks = chargedBlocks(UInt64(attribute.valueSize))
     }
-    let clusters = superblock.blockSize << Int(claims.clusterShift)
-    var blocks =
-      UInt64((Int(attribute.valueSize) + clusters - 1) / clusters) << claims.clusterShift
     if !hasValidHash(attribute, holder) {
       if holder.modificationTime == inode.number.rawValue,
         holder.generation == inode.raw.generation
@@ -88,6 +88,13 @@ extension CheckRound {
       xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
     }
     return (attribute, blocks)
+  }
+
+  /// In blocks: a value of `size` bytes fills whole clusters.
+  private func chargedBlocks(_ size: UInt64) -> UInt64 {
+    let clusterSize = UInt64(superblock.blockSize) << claims.clusterShift
+    let clusters = size / clusterSize + (size % clusterSize == 0 ? 0 : 1)
+    return clusters << claims.clusterShift
   }
 
   private func isFlagged(_ number: InodeNumber) -> Bool {

@@ -84,11 +84,17 @@ extension CheckRound {
     }
     var block = XattrLedger.Block(referenceCount: buffer.bytes.le32(4))
     let scan = XattrScan(.block, buffer.bytes)
-    if !scan.isSound || scan.valueInodeCount > 0 || scan.hasOddities || scan.isUnsorted {
+    let mindsOffsets = scan.hasStrayOffset && hasInlineData(inode.raw)
+    if !scan.isSound || scan.valueInodeCount > 0 || scan.hasOddities || scan.isUnsorted
+      || mindsOffsets
+    {
       let isTrusted = blockSeed != nil && hasValidChecksum
       guard
-        let attributes = try examine(.block, buffer.bytes, scan, place, isTrusted: isTrusted)
+        var attributes = try examine(.block, buffer.bytes, scan, place, isTrusted: isTrusted)
       else { return block }
+      if scan.isSound, mindsOffsets, try found(.xattr(.strayOffset), place) {
+        attributes.isChanged = true
+      }
       let checked = try checkValues(attributes.list, of: inode, place)
       if attributes.isChanged || checked.isChanged {
         guard !checked.list.isEmpty else {

@@ -32,15 +32,13 @@ extension CheckRound {
     let bytes = inode.raw.bytes
     let region = bytes.rawBytes.extracting(range)
     let scan = XattrScan(.inode, region)
-    let hasData =
-      inode.raw.flags.contains(.inlineData) && superblock.features.incompat.contains(.inlineData)
-    let mindsEmptyValue = hasData && scan.hasEmptyValueOutside
-    if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities, !mindsEmptyValue { return }
+    let mindsOffsets = scan.hasStrayOffset && hasInlineData(inode.raw)
+    if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities, !mindsOffsets { return }
     let place = Place.inode(inode.number)
     guard
       var attributes = try examine(.inode, region, scan, place, isTrusted: false)
     else { return }
-    if scan.isSound, mindsEmptyValue, try found(.xattr(.emptyValueOutside), place) {
+    if scan.isSound, mindsOffsets, try found(.xattr(.strayOffset), place) {
       attributes.isChanged = true
     }
     let checked = try checkValues(attributes.list, of: inode, place)
@@ -53,6 +51,10 @@ extension CheckRound {
     }
     charge(checked.blocks, checked.inodes, to: &inode)
     countValues(checked.list)
+  }
+
+  func hasInlineData(_ raw: RawInode) -> Bool {
+    raw.flags.contains(.inlineData) && superblock.features.incompat.contains(.inlineData)
   }
 
   func charge(_ blocks: UInt64, _ inodes: UInt32, to inode: inout ExaminedInode) {

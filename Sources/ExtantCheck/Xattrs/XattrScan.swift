@@ -12,8 +12,9 @@ struct XattrScan {
   /// Bytes behind the last entry that are no end and no entry: too few for one.
   private(set) var hasJunkAtEnd = false
   private(set) var hasNulInName = false
-  /// An empty value that is said to be past the end of an inode: only those with data in the inode mind.
-  private(set) var hasEmptyValueOutside = false
+  /// An empty value is said to be past the end of an inode, or a value in an inode to be somewhere
+  /// here: only who has data in the inode is minded for that.
+  private(set) var hasStrayOffset = false
   /// Not in the order in which Linux searches a block.
   private(set) var isUnsorted = false
   /// What does no harm by itself.
@@ -58,6 +59,7 @@ struct XattrScan {
       look(at: entry, name, bytes)
       if entry.valueInode != 0 {
         valueInodeCount += 1
+        if entry.valueOffset != 0 { hasStrayOffset = true }
       } else {
         guard
           let value = Self.value(of: entry, area, size),
@@ -65,7 +67,7 @@ struct XattrScan {
         else { return false }
         if !area.isBlock { remaining -= Int(entry.valueSize) }
         if value.isEmpty {
-          if area.valueBase + entry.valueOffset > size { hasEmptyValueOutside = true }
+          if area.valueBase + entry.valueOffset > size { hasStrayOffset = true }
         } else {
           if value.upperBound > lowestValue { values.append(value) }
           lowestValue = min(lowestValue, value.lowerBound)

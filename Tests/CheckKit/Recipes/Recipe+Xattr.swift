@@ -122,7 +122,7 @@ extension Recipe {
         raw.setLE32(0x1234_5678, at: Planter.xattrStart(raw) + 4 + 12)
       }
     },
-    Recipe(.xattr(.emptyValueOutside), base: .inlineData) { planter in
+    Recipe(.xattr(.strayOffset), "empty", base: .inlineData) { planter in
       try planter.inode("/small") { raw in
         raw.setLE16(1000, at: Planter.xattrStart(raw) + 4 + 2)
       }
@@ -283,6 +283,11 @@ extension Recipe {
     Recipe(.xattr(.valueInodeSizeBesideData), base: valuesAndData) { planter in
       try planter.inode("/empty") { raw in
         raw.setLE32(1199, at: Planter.xattrStart(raw) + 4 + 20 + 8)
+      }
+    },
+    Recipe(.xattr(.strayOffset), "value-inode", base: valuesAndData) { planter in
+      try planter.inode("/empty") { raw in
+        raw.setLE16(4, at: Planter.xattrStart(raw) + 4 + 20 + 2)
       }
     },
     Recipe(
