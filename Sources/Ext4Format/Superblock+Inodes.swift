@@ -3,8 +3,6 @@ import ExtantBase
 /// Inodes that the superblock names, as it names them, and what it says of directories' sizes: for a
 /// checker, which asks whether the features agree.
 extension Superblock {
-  /// s_orphan_file_inum; nil for none.
-  package var statedOrphanFile: InodeNumber? { number(SuperblockField.orphanFileInode) }
   /// s_usr_quota_inum.
   package var statedUserQuota: InodeNumber? { number(SuperblockField.userQuotaInode) }
   /// s_grp_quota_inum.
@@ -13,9 +11,6 @@ extension Superblock {
   package var preallocatedDirectoryBlocks: UInt8 {
     get8(SuperblockField.preallocatedDirectoryBlocks)
   }
-
-  /// Forgets an orphan file that is none.
-  package mutating func clearStatedOrphanFile() { set32(SuperblockField.orphanFileInode, 0) }
 
   private func number(_ offset: Int) -> InodeNumber? {
     let number = get32(offset)

@@ -19,7 +19,7 @@ enum ReservedInodeStep {
 extension CheckRound {
   /// Whether the inode is the filesystem's own and in use whatever its link count.
   func isReserved(_ number: InodeNumber) -> Bool {
-    number.rawValue < superblock.firstInode || number == superblock.statedOrphanFile
+    number.rawValue < superblock.firstInode || number == superblock.orphanFileInode
   }
 
   /// A reserved inode whose slot is empty: in use but for the root, and nothing is in it.
@@ -43,7 +43,7 @@ extension CheckRound {
     case .root: return try checkRoot(&inode)
     case .journal:
       return try checkSystemFile(
-        &inode, isWanted: superblock.storedJournalInode == number.rawValue, wrongMode: .journalMode,
+        &inode, isWanted: superblock.storedJournalInode == number.rawValue,
         unasked: .journalUnasked)
     case .userQuota:
       return try checkSystemFile(
@@ -53,7 +53,7 @@ extension CheckRound {
       return try checkSystemFile(
         &inode, isWanted: hasQuotaFile && superblock.statedGroupQuota == number,
         wrongMode: .quotaMode, unasked: .quotaUnasked)
-    case superblock.statedOrphanFile: return try checkOrphanFileInode(&inode)
+    case superblock.orphanFileInode: return .contents
     default: return try checkOtherReserved(&inode)
     }
   }
@@ -97,12 +97,13 @@ extension CheckRound {
     return .ordinary
   }
 
-  /// The journal, quota files: regular files when they are asked for, else empty slots.
+  /// The journal, quota files: regular files when they are asked for, else empty slots. The journal's
+  /// mode was looked at with the journal.
   private func checkSystemFile(
-    _ inode: inout ExaminedInode, isWanted: Bool, wrongMode: InodeIssue, unasked: InodeIssue
+    _ inode: inout ExaminedInode, isWanted: Bool, wrongMode: InodeIssue? = nil, unasked: InodeIssue
   ) throws(FileSystemError) -> ReservedInodeStep {
     if isWanted {
-      if inode.raw.kind != .regular,
+      if let wrongMode, inode.raw.kind != .regular,
         try found(wrongMode, inode.number, found: .hexadecimal(UInt64(inode.raw.mode)))
       {
         inode.change { $0.mode = FileKind.regular.rawValue }
@@ -114,25 +115,6 @@ extension CheckRound {
       return .done
     }
     return try checkOtherReserved(&inode)
-  }
-
-  /// The orphan file may be any inode: one that the superblock names in vain may be a user's.
-  private func checkOrphanFileInode(
-    _ inode: inout ExaminedInode
-  ) throws(FileSystemError) -> ReservedInodeStep {
-    if superblock.orphanFileInode != nil {
-      if inode.raw.kind != .regular,
-        try found(.orphanFileMode, inode.number, found: .hexadecimal(UInt64(inode.raw.mode)))
-      {
-        inode.change { $0.mode = FileKind.regular.rawValue }
-      }
-      return .contents
-    }
-    if inode.raw.holdsAnything { _ = try found(.orphanFileUnasked, inode.number) }
-    superblock.clearStatedOrphanFile()
-    if inode.raw.linkCount > 0 { return .ordinary }
-    inodes[inode.number] = InodeLedger.Entry()
-    return .done
   }
 
   private func checkOtherReserved(

@@ -35,9 +35,6 @@ extension InodeIssue {
       IssueEntry(.major, "is the root and no directory", repair: "Clear it and make a new root")
     case .rootUnlinked:
       IssueEntry(.major, "is the root and has a link count of zero", repair: "Keep it in use")
-    case .journalMode:
-      IssueEntry(
-        .minor, "is the journal and no regular file", repair: "Make it one", isSafe: true)
     case .journalUnasked:
       IssueEntry(
         .major, "is reserved for a journal, and in use without one", repair: "Clear it")
@@ -47,12 +44,6 @@ extension InodeIssue {
     case .quotaUnasked:
       IssueEntry(
         .major, "is reserved for a quota file, and in use without one", repair: "Clear it")
-    case .orphanFileMode:
-      IssueEntry(
-        .minor, "is the orphan file and no regular file", repair: "Make it one", isSafe: true)
-    case .orphanFileUnasked:
-      IssueEntry(
-        .major, "is named as the orphan file of a filesystem that has none", repair: "Clear it")
     case .bootLoaderDirectory:
       IssueEntry(
         .minor, "is the boot loader's and a directory", repair: "Clear its mode", isSafe: true)
@@ -203,9 +194,6 @@ extension InodeIssue {
         .minor, "has a size that extents cannot reach", repair: "Correct the size", isSafe: true)
     case .blockCount:
       IssueEntry(.minor, "has a wrong block count", repair: "Count them", isSafe: true)
-    case .pointersWithBigalloc:
-      IssueEntry(
-        .major, "has block pointers in a filesystem of clusters", repair: "Give it extents")
     case .largeFileFeature:
       IssueEntry(
         .minor, "has 2 GiB or more, and the filesystem does not say that it may",

@@ -13,12 +13,9 @@ public enum InodeIssue: String, IssueArea {
   case rootMode = "root-mode"
   case rootNotDirectory = "root-not-directory"
   case rootUnlinked = "root-unlinked"
-  case journalMode = "journal-mode"
   case journalUnasked = "journal-unasked"
   case quotaMode = "quota-mode"
   case quotaUnasked = "quota-unasked"
-  case orphanFileMode = "orphan-file-mode"
-  case orphanFileUnasked = "orphan-file-unasked"
   case bootLoaderDirectory = "boot-loader-directory"
   case reservedMode = "reserved-mode"
   // Flags.
@@ -65,6 +62,5 @@ public enum InodeIssue: String, IssueArea {
   case sizeForPointers = "size-for-pointers"
   case sizeForExtents = "size-for-extents"
   case blockCount = "block-count"
-  case pointersWithBigalloc = "pointers-with-bigalloc"
   case largeFileFeature = "large-file-feature"
 }

@@ -102,7 +102,6 @@ extension Recipe {
       raw.wholeSize = 0
     },
     inode(.rootUnlinked, of: .root) { $0.linkCount = 0 },
-    inode(.journalMode, of: .journal) { $0.mode = 0x1180 },
     inode(.journalUnasked, of: .journal, base: .noJournal) { raw in
       raw.mode = 0x8180
       raw.linkCount = 1
@@ -110,14 +109,6 @@ extension Recipe {
     inode(.quotaMode, of: InodeNumber(3), base: .quota) { $0.mode = 0x180 },
     inode(.quotaMode, "group", of: InodeNumber(4), base: .quota) { $0.mode = 0x180 },
     inode(.quotaUnasked, of: InodeNumber(3)) { $0.linkCount = 1 },
-    inode(.orphanFileMode, base: .orphanFile) { planter in
-      let number = planter.superblock.orphanFileInode ?? InodeNumber(0)
-      try planter.inode(number) { $0.mode = 0x1180 }
-    },
-    inode(.orphanFileUnasked) { planter in
-      let number = try planter.inodeNumber("/small")
-      planter.superblock { $0.setLE32(number.rawValue, at: 0x280) }
-    },
     inode(.bootLoaderDirectory, of: InodeNumber(5)) { $0.mode = 0x41ed },
     inode(.reservedMode, of: InodeNumber(6)) { $0.mode = 0x8180 },
     inode(.reservedMode, "resize", of: .resize) { $0.mode = 0x1180 },
@@ -250,16 +241,6 @@ extension Recipe {
     inode(.sizeForExtents, of: "/empty") { $0.wholeSize = 1 << 45 },
     inode(.blockCount, of: "/file") { $0.blocksLow += 2 },
     inode(.blockCount, "fast symlink", of: "/symlink") { $0.blocksLow += 2 },
-    inode(.pointersWithBigalloc, base: .bigalloc) { planter in
-      let blocks = try planter.blocks("/file")
-      try planter.inode("/file") { raw in
-        raw.flags.remove(.extents)
-        raw.blockArea = [UInt8](repeating: 0, count: 60)
-        for (index, address) in blocks.enumerated() {
-          raw.setBlockWord(index, UInt32(truncatingIfNeeded: address.rawValue))
-        }
-      }
-    },
     inode(.largeFileFeature) { planter in
       planter.superblock { $0.setLE32($0.le32(0x64) & ~2, at: 0x64) }
       try planter.inode("/sparse") { $0.wholeSize = 1 << 32 }
