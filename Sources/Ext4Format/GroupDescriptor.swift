@@ -202,6 +202,9 @@ public struct GroupDescriptor: Sendable, Equatable {
     return crc16(crc, after)
   }
 
+  /// In bytes from the descriptor's start.
+  package static let checksumOffset = Field.checksum
+
   private enum Field {
     static let blockBitmapLow = 0x0
     static let inodeBitmapLow = 0x4

@@ -35,6 +35,10 @@ extension CheckRound {
 
   /// How many inodes of the group's table were ever used, as far as its descriptor can be believed.
   func scannedInodeCount(in group: GroupIndex) -> UInt32 {
+    // A table that is to be made anew holds none.
+    if Int(group.rawValue) < groups.count, groups[Int(group.rawValue)].inodeTable.rawValue == 0 {
+      return 0
+    }
     guard superblock.hasUninitializedGroups, Int(group.rawValue) < groups.count else {
       return superblock.inodesPerGroup
     }

@@ -59,6 +59,11 @@ struct BlockClaims: Sendable {
     claim(clusters: clusters(address, count: count))
   }
 
+  /// Claims what the filesystem itself takes: parts of it may lie in one cluster.
+  mutating func claimSystem(_ address: BlockAddress, count: UInt64 = 1) {
+    used.insert(clusters(address, count: count))
+  }
+
   /// Gives up the one claim of clusters that nobody shares.
   mutating func release(clusters: Range<UInt64>) { used.remove(clusters) }
   mutating func release(_ address: BlockAddress, count: UInt64 = 1) {
@@ -85,5 +90,22 @@ struct BlockClaims: Sendable {
     allocated.insert(free)
     cursor = free + 1
     return BlockAddress(free << clusterShift)
+  }
+
+  /// Claims `count` free blocks in a row, the first there are in `range`; nil where there are none.
+  mutating func allocateRun(_ count: UInt64, in range: Range<UInt64>) -> BlockAddress? {
+    let needed = (count + (1 << clusterShift) - 1) >> clusterShift
+    let roundedUp = (range.lowerBound + (1 << clusterShift) - 1) >> clusterShift
+    let end = range.upperBound >> clusterShift
+    var start = roundedUp
+    while let free = used.first(false, from: start, below: end) {
+      let next = used.first(true, from: free, below: end) ?? end
+      if next - free >= needed {
+        used.insert(free..<free + needed)
+        return BlockAddress(free << clusterShift)
+      }
+      start = next
+    }
+    return nil
   }
 }

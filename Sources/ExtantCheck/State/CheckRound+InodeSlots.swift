@@ -7,9 +7,10 @@ import Threading
 extension CheckRound {
   /// Where the inode's slot is; nil for a number that no inode has.
   func place(of number: InodeNumber) -> (block: BlockAddress, offset: Int)? {
-    guard let group = superblock.group(of: number), Int(group.rawValue) < groups.count else {
-      return nil
-    }
+    guard let group = superblock.group(of: number), Int(group.rawValue) < groups.count,
+      // Nobody knows where such a table is.
+      groups[Int(group.rawValue)].inodeTable.rawValue != 0
+    else { return nil }
     return try? superblock.inodeLocation(number, descriptor: groups[Int(group.rawValue)])
   }
 

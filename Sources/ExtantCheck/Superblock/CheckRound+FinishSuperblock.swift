@@ -56,15 +56,11 @@ extension CheckRound {
   private func checkCopies() throws(FileSystemError) {
     // What this round changed is not the copies' fault.
     let isQuiet = reporter.repairsInRound > 0
-    for index in 1..<max(superblock.groupCount, 1) {
-      let holder = GroupIndex(index)
-      if superblock.groupHasSuperblock(holder) {
-        try checkSuperblockCopy(in: holder, isQuiet: isQuiet)
-      }
-    }
+    let holders = superblock.copyHolders
+    for holder in holders { try checkSuperblockCopy(in: holder, isQuiet: isQuiet) }
     var first: UInt32 = 0
     while first < superblock.groupCount {
-      try checkDescriptorCopies(of: GroupIndex(first), isQuiet: isQuiet)
+      try checkDescriptorCopies(of: GroupIndex(first), among: holders, isQuiet: isQuiet)
       first += superblock.descriptorsPerBlock
     }
   }
@@ -91,11 +87,11 @@ extension CheckRound {
 
   /// The copies of the block of descriptors that starts with `first`'s.
   private func checkDescriptorCopies(
-    of first: GroupIndex, isQuiet: Bool
+    of first: GroupIndex, among holders: [GroupIndex], isQuiet: Bool
   ) throws(FileSystemError) {
     let table = try image.block(superblock.descriptorBlock(for: first))
     let buffer = BlockBuffer(byteCount: image.blockSize)
-    for holder in descriptorHolders(of: first) {
+    for holder in superblock.descriptorHolders(of: first, among: holders) {
       guard let address = superblock.descriptorBlock(for: first, backupIn: holder) else {
         continue
       }
@@ -106,17 +102,6 @@ extension CheckRound {
       else { continue }
       try image.write(table, at: address)
     }
-  }
-
-  /// The groups that hold a copy of the block of descriptors that starts with `first`'s.
-  func descriptorHolders(of first: GroupIndex) -> [GroupIndex] {
-    let perBlock = superblock.descriptorsPerBlock
-    if first.rawValue / perBlock < superblock.undividedDescriptorBlockCount {
-      return (1..<max(superblock.groupCount, 1)).map { GroupIndex($0) }
-        .filter { superblock.groupHasSuperblock($0) }
-    }
-    return [first.rawValue + 1, first.rawValue + perBlock - 1].map { GroupIndex($0) }
-      .filter { $0.rawValue < superblock.groupCount }
   }
 
   /// Whether a block of descriptors puts bitmaps and tables where they are.

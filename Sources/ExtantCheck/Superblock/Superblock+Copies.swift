@@ -25,6 +25,21 @@ extension Superblock {
         .subtracting(Self.passingReadOnlyCompat).isEmpty
   }
 
+  /// The groups that hold a copy of the block of descriptors that starts with `first`'s, ascending.
+  ///
+  /// - Parameter holders: `copyHolders`.
+  func descriptorHolders(of first: GroupIndex, among holders: [GroupIndex]) -> [GroupIndex] {
+    let index = first.rawValue / descriptorsPerBlock
+    guard index >= undividedDescriptorBlockCount else { return holders }
+    return [first.rawValue + 1, first.rawValue + descriptorsPerBlock - 1]
+      .filter { $0 < groupCount }.map { GroupIndex($0) }
+  }
+
+  /// The groups that start with a copy of the superblock, ascending.
+  var copyHolders: [GroupIndex] {
+    (1..<max(groupCount, 1)).map { GroupIndex($0) }.filter { groupHasSuperblock($0) }
+  }
+
   /// The block of `mmp`.
   var mmpBlock: BlockAddress { BlockAddress(raw.rawBytes.le64(SuperblockField.mmpBlock)) }
 }
