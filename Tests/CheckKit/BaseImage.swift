@@ -67,6 +67,8 @@ public struct BaseImage: Sendable, Hashable {
   public static let largeDir = BaseImage(["-t", "ext4", "-b", "1024", "-O", "large_dir"])
   public static let encrypt = BaseImage(["-t", "ext4", "-b", "1024", "-O", "encrypt"])
   public static let casefold = BaseImage(["-t", "ext4", "-b", "1024", "-O", "casefold"])
+  /// Without features and dynamic fields.
+  public static let revision0 = BaseImage(["-r", "0", "-b", "1024"])
   /// Inodes of 128 bytes.
   public static let smallInodes = BaseImage(["-t", "ext4", "-b", "1024", "-I", "128"])
 

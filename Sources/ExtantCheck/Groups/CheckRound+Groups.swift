@@ -51,10 +51,16 @@ extension CheckRound {
       let descriptor = groups[index]
       let flags = IssueValue.hexadecimal(UInt64(descriptor.flags.rawValue))
       guard superblock.hasUninitializedGroups else {
-        if !descriptor.flags.isDisjoint(with: uninit) || descriptor.unusedInodes != 0,
+        if !descriptor.flags.isDisjoint(with: uninit),
           try found(.group(.uninitWithoutChecksums), place, found: flags)
         {
           groups[index].flags.subtract(uninit)
+        }
+        if descriptor.unusedInodes != 0,
+          try found(
+            .group(.unusedWithoutChecksums), place,
+            found: .number(UInt64(descriptor.unusedInodes)))
+        {
           groups[index].unusedInodes = 0
         }
         continue

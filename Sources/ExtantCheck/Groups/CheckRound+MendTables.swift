@@ -217,11 +217,31 @@ extension CheckRound {
     guesses.append(first &+ UInt64(superblock.superblockAreaBlockCount(in: group)) &+ 2)
     for guess in guesses {
       let address = BlockAddress(guess)
-      guard superblock.placeProblem(.inodeTable, of: group, at: address) == nil,
-        !taken.intersects(range(of: .inodeTable, at: address)),
-        try tableLooks(group, at: address) > 0
-      else { continue }
-      return address
+      if try canBeTable(group, address, taken) { return address }
+    }
+    return try tableInGroup(group, taken)
+  }
+
+  private func canBeTable(
+    _ group: GroupIndex, _ address: BlockAddress, _ taken: SparseBitSet
+  ) throws(FileSystemError) -> Bool {
+    guard superblock.placeProblem(.inodeTable, of: group, at: address) == nil,
+      !taken.intersects(range(of: .inodeTable, at: address))
+    else { return false }
+    // The root is worth 64.
+    return try tableLooks(group, at: address) > (group.rawValue == 0 ? 60 : 0)
+  }
+
+  /// The inode table somewhere in its group: where a block looks like its first. Only what a checksum
+  /// tells, or the root, is sure enough.
+  private func tableInGroup(
+    _ group: GroupIndex, _ taken: SparseBitSet
+  ) throws(FileSystemError) -> BlockAddress? {
+    guard group.rawValue == 0 || superblock.hasMetadataChecksums else { return nil }
+    let first = superblock.groupFirstBlock(group).rawValue
+    for block in first..<first + UInt64(superblock.blocks(in: group)) {
+      let address = BlockAddress(block)
+      if try canBeTable(group, address, taken) { return address }
     }
     return nil
   }

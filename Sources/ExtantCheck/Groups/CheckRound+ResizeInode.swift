@@ -15,10 +15,7 @@ extension CheckRound {
   /// The reserved blocks are the filesystem's own and claimed as that; here comes the doubly indirect
   /// block alone.
   func checkResizeInode(_ inode: inout ExaminedInode) throws(FileSystemError) {
-    let isKept =
-      superblock.features.compat.contains(.resizeInode)
-      && !superblock.features.readOnlyCompat.contains(.bigalloc)
-    guard isKept else {
+    guard superblock.features.compat.contains(.resizeInode) else {
       let isEmpty = (0..<15).allSatisfy { inode.raw.blockWord($0) == 0 }
       guard !isEmpty, try found(.group(.resizeInodeNotEmpty), .inode(inode.number)) else { return }
       inode.raw = RawInode(byteCount: superblock.inodeSize)
@@ -30,7 +27,7 @@ extension CheckRound {
     guard hasProperFields(inode.raw), superblock.contains(address), !claims.isClaimed(address)
     else { return try replaceResizeInode(&inode) }
     claims.claim(address)
-    inode.chargedBlocks = layout.mappedCount
+    inode.chargedBlocks &+= layout.chargedCount
     inode.mappedEnd = layout.mappedEnd
     try checkReserve(inode, layout, address)
     try checkSizes(&inode, layout)
@@ -127,18 +124,15 @@ extension CheckRound {
     let size = inode.raw.wholeSize
     let isProperSize =
       size >= (layout.mappedEnd ?? 0) * blockSize && size <= layout.largestSize * blockSize
-    let sectors = layout.mappedCount * (blockSize / 512)
+    let sectors = inode.chargedBlocks &* (blockSize / 512)
     guard
-      !isProperSize || inode.raw.blocks512(superblock) != sectors || inode.raw.deletionTime != 0
-        || inode.raw.fileACL(superblock).rawValue != 0,
+      !isProperSize || inode.raw.blocks512(superblock) != sectors,
       try found(.group(.resizeInodeFields), .inode(inode.number))
     else { return }
     if !isProperSize { inode.raw.wholeSize = layout.usualSize * blockSize }
     inode.raw.flags.remove(.hugeFile)
     inode.raw.blocksLow = UInt32(truncatingIfNeeded: sectors)
     inode.raw.blocksHigh = 0
-    inode.raw.deletionTime = 0
-    inode.raw.setFileACL(BlockAddress(0), superblock)
     inode.isChanged = true
   }
 
@@ -147,7 +141,11 @@ extension CheckRound {
   /// Leaves the inode without a map until free blocks are known.
   private func replaceResizeInode(_ inode: inout ExaminedInode) throws(FileSystemError) {
     guard try found(.group(.resizeInodeInvalid), .inode(inode.number)) else { return }
+    let attributes = inode.raw.fileACL(superblock)
     inode.raw = emptyResizeInode()
+    inode.raw.setFileACL(attributes, superblock)
+    inode.raw.blocksLow = UInt32(
+      truncatingIfNeeded: inode.chargedBlocks &* UInt64(superblock.blockSize / 512))
     inode.isChanged = true
     var entry = inodes[inode.number]
     entry.isInUse = true
@@ -182,10 +180,10 @@ extension CheckRound {
       address.rawValue <= UInt64(UInt32.max)
     else { return try giveUpResizeInode(number, layout) }
     try writeReserve(layout, at: address)
-    var raw = emptyResizeInode()
+    var raw = try readInode(number)
     raw.setBlockWord(Self.doublyIndirect, UInt32(truncatingIfNeeded: address.rawValue))
-    let sectors = layout.mappedCount * UInt64(superblock.blockSize / 512)
-    raw.blocksLow = UInt32(truncatingIfNeeded: sectors)
+    let sectors = layout.chargedCount * UInt64(superblock.blockSize / 512)
+    raw.blocksLow &+= UInt32(truncatingIfNeeded: sectors)
     try writeInode(number, raw)
     if raw.sizeHigh != 0 || raw.sizeLow >= 1 << 31 {
       superblock.features.readOnlyCompat.insert(.largeFile)

@@ -10,6 +10,7 @@ import ExtantBase
 struct ResizeInodeLayout {
   let reserved: UInt32
   let addressesPerBlock: Int
+  private let clusterShift: UInt64
   private let firstIndex: UInt32
   private let start: BlockAddress
   /// Where groups with copies start.
@@ -18,6 +19,7 @@ struct ResizeInodeLayout {
   init(_ superblock: Superblock) {
     reserved = UInt32(superblock.reservedDescriptorBlockCount)
     addressesPerBlock = superblock.blockSize / 4
+    clusterShift = UInt64(superblock.clusterShift)
     firstIndex = superblock.undividedDescriptorBlockCount
     start = superblock.superblockBlock(in: GroupIndex(0)) + 1 + UInt64(firstIndex)
     holders = superblock.copyHolders.prefix(addressesPerBlock).map {
@@ -40,6 +42,9 @@ struct ResizeInodeLayout {
 
   /// In blocks: the doubly indirect one, the reserved ones and their copies.
   var mappedCount: UInt64 { 1 + UInt64(reserved) * UInt64(1 + holders.count) }
+
+  /// In blocks, as i_blocks counts them: each stands for its whole cluster.
+  var chargedCount: UInt64 { mappedCount << clusterShift }
 
   /// One past the last logical block that is mapped.
   var mappedEnd: UInt64? {

@@ -14,6 +14,7 @@ public enum GroupIssue: String, IssueArea {
   case tablesElsewhere = "tables-elsewhere"
   case inodeTableElsewhere = "inode-table-elsewhere"
   case uninitWithoutChecksums = "uninit-without-checksums"
+  case unusedWithoutChecksums = "unused-without-checksums"
   case lastBlockBitmapUninit = "last-block-bitmap-uninit"
   case tooManyUnusedInodes = "too-many-unused-inodes"
   case resizeInodeNotEmpty = "resize-inode-not-empty"
@@ -27,7 +28,7 @@ public enum GroupIssue: String, IssueArea {
     switch self {
     case .badChecksum:
       IssueEntry(
-        .minor, "has a descriptor with a wrong checksum",
+        .notice, "has a descriptor with a wrong checksum",
         repair: "Take from it what a copy confirms, and compute it anew")
     case .blockBitmapOutside: moved("has its block bitmap outside the filesystem")
     case .inodeBitmapOutside: moved("has its inode bitmap outside the filesystem")
@@ -53,6 +54,10 @@ public enum GroupIssue: String, IssueArea {
       IssueEntry(
         .minor, "says that parts of it were never used, without a feature to say so",
         repair: "Clear that", isSafe: true)
+    case .unusedWithoutChecksums:
+      IssueEntry(
+        .notice, "counts inodes that were never used, without a feature to say so",
+        repair: "Clear that", isSafe: true)
     case .lastBlockBitmapUninit:
       IssueEntry(
         .minor, "is the last, and says that its block bitmap was never written",
@@ -63,7 +68,7 @@ public enum GroupIssue: String, IssueArea {
         repair: "Look at all of them", isSafe: true)
     case .resizeInodeNotEmpty:
       IssueEntry(
-        .minor, "is the inode of resize_inode, in use without the feature", repair: "Clear it",
+        .notice, "is the inode of resize_inode, in use without the feature", repair: "Clear it",
         isSafe: true)
     case .resizeInodeInvalid:
       IssueEntry(

@@ -82,21 +82,21 @@ public enum SuperblockIssue: String, IssueArea {
         .fatal, "has more blocks than its device", repair: "Take the size that a copy says")
     case .bothChecksums:
       IssueEntry(
-        .minor, "has both metadata_csum and uninit_bg", repair: "Clear uninit_bg", isSafe: true)
+        .notice, "has both metadata_csum and uninit_bg", repair: "Clear uninit_bg", isSafe: true)
     case .is64BitWithoutExtents:
       IssueEntry(.major, "has 64bit without extent", repair: "Set extent")
     case .seedWithoutChecksums:
       IssueEntry(
-        .minor, "has metadata_csum_seed without metadata_csum", repair: "Clear it", isSafe: true)
+        .notice, "has metadata_csum_seed without metadata_csum", repair: "Clear it", isSafe: true)
     case .resizeInodeWithMetaBg:
       IssueEntry(
         .major, "has both resize_inode and meta_bg", repair: "Clear resize_inode", isSafe: true)
     case .firstMetaBgTooBig:
       IssueEntry(
-        .minor, "has a first meta block group past the last", repair: "Set it to 0", isSafe: true)
+        .notice, "has a first meta block group past the last", repair: "Set it to 0", isSafe: true)
     case .reserveWithoutResizeInode:
       IssueEntry(
-        .minor, "reserves blocks for group descriptors without resize_inode",
+        .notice, "reserves blocks for group descriptors without resize_inode",
         repair: "Reserve none", isSafe: true)
     case .flexBgMissing:
       IssueEntry(
@@ -106,15 +106,15 @@ public enum SuperblockIssue: String, IssueArea {
         .major, "has a size of flexible groups that cannot be", repair: "Set it to 16 groups")
     case .requiredExtraSize:
       IssueEntry(
-        .minor, "requires a size of inodes' extra fields that cannot be",
+        .notice, "requires a size of inodes' extra fields that cannot be",
         repair: "Set it to what is usual", isSafe: true)
     case .desiredExtraSize:
       IssueEntry(
-        .minor, "wants a size of inodes' extra fields that cannot be",
+        .notice, "wants a size of inodes' extra fields that cannot be",
         repair: "Set it to what is usual", isSafe: true)
     case .featuresInRevision0:
       IssueEntry(
-        .minor, "has features, and the revision that knows none", repair: "Set revision 1",
+        .notice, "has features, and the revision that knows none", repair: "Set revision 1",
         isSafe: true)
     case .noUUID: IssueEntry(.notice, "has no UUID", repair: "Make one", isSafe: true)
     case .mountTimeInFuture:

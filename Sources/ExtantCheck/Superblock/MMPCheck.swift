@@ -37,7 +37,7 @@ struct MMPCheck {
   /// - Throws: `io` where another host uses the filesystem.
   consuming func run() throws(FileSystemError) -> Superblock {
     guard superblock.features.incompat.contains(.mmp) else { return superblock }
-    guard isPossible(superblock.mmpBlock) else {
+    guard try isPossible(superblock.mmpBlock) else {
       if try found(.badMMPBlock, .number(superblock.mmpBlock.rawValue)) { try clearFeature() }
       return superblock
     }
@@ -62,12 +62,24 @@ struct MMPCheck {
       Issue(.superblock(issue), .block(superblock.mmpBlock), found: value))
   }
 
-  /// Not where superblocks and descriptors lie. Whether tables lie there is not known yet.
-  private func isPossible(_ address: BlockAddress) -> Bool {
+  /// Not where superblocks and descriptors lie, nor where descriptors, as they stand, have tables.
+  private func isPossible(_ address: BlockAddress) throws(FileSystemError) -> Bool {
     guard let group = superblock.group(of: address) else { return false }
     let start = superblock.groupFirstBlock(group)
     let area = UInt64(superblock.superblockAreaBlockCount(in: group))
-    return address.rawValue - start.rawValue >= area
+    guard address.rawValue - start.rawValue >= area else { return false }
+    let buffer = BlockBuffer(byteCount: image.blockSize)
+    for index in 0..<superblock.groupCount {
+      let group = GroupIndex(index)
+      let offset = superblock.descriptorOffset(for: group)
+      if offset == 0 { try image.read(superblock.descriptorBlock(for: group), into: buffer) }
+      let bytes = buffer.bytes.extracting(offset..<offset + superblock.descriptorSize)
+      let descriptor = GroupDescriptor(unchecked: bytes, superblock: superblock)
+      for part in GroupPart.allCases where address >= descriptor[part] {
+        if address.rawValue - descriptor[part].rawValue < part.count(superblock) { return false }
+      }
+    }
+    return true
   }
 
   private mutating func clearFeature() throws(FileSystemError) {

@@ -145,11 +145,15 @@ struct SuperblockSearch {
     return asPrimary(SuperblockChoice(bytes: bytes, origin: origin))
   }
 
-  /// A copy as it is where the first one lies.
+  /// A copy as it is where the first one lies. What a copy says of the state means nothing; that of
+  /// the whole filesystem is seen in the check that follows.
   private func asPrimary(_ choice: SuperblockChoice) -> SuperblockChoice {
     guard choice.origin != .primary else { return choice }
     var choice = choice
-    choice.bytes.withMutableBytes { $0.setLE16(0, at: SuperblockField.blockGroupNumber) }
+    choice.bytes.withMutableBytes {
+      $0.setLE16(0, at: SuperblockField.blockGroupNumber)
+      $0.setLE16(Superblock.State.clean.rawValue, at: SuperblockField.state)
+    }
     SuperblockMend.seal(&choice.bytes)
     return choice
   }
