@@ -40,11 +40,8 @@ extension DirectoryPass {
       guard var rebuild = try DirectoryRebuild(round, number, displaced: displaced) else {
         continue
       }
-      if let runs = try rebuild.run() {
-        rebuilt[number] = runs
-      } else {
-        try round.reporter.note(Issue(.directory(.noRoomToRebuild), .inode(number)))
-      }
+      // Where there is no room for it all stays as it is, and is found again.
+      if let runs = try rebuild.run() { rebuilt[number] = runs }
     }
     round.replaceDirectoryRuns(rebuilt)
   }

@@ -77,13 +77,15 @@ struct DirectoryContents {
         inode: inode, start: UInt32(clamping: bytes.count), nameLength: UInt8(nameLength),
         fileType: block.u8(offset + 7))
       let tail = self.length(entry) - DirectoryEntryRecord.headSize
-      guard name + tail <= format.blockSize else { continue }
-      bytes += block.array(name..<name + tail)
+      // An entry may lack the hash that it should carry.
+      let present = min(tail, length - DirectoryEntryRecord.headSize)
+      bytes += block.array(name..<name + present)
+      bytes += [UInt8](repeating: 0, count: tail - present)
       // Behind the name there may be anything.
       for index in bytes.count - tail + nameLength..<bytes.count - (carriesHashes ? 8 : 0) {
         bytes[index] = 0
       }
-      if carriesHashes {
+      if carriesHashes, present == tail {
         let hash = name + tail - 8
         entry.hash = NameHash(major: block.le32(hash), minor: block.le32(hash + 4))
       }

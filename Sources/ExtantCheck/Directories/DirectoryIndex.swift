@@ -112,7 +112,9 @@ final class DirectoryIndex {
       if !block.isFirst, block.least < block.lower {
         found.append((.indexHashBelow, number, block.least))
       }
-      if block.most > block.upper { found.append((.indexHashAbove, number, block.most)) }
+      if block.most > block.upper {
+        found.append((block.role == .leaf ? .indexHashAbove : .indexNodeAbove, number, block.most))
+      }
     }
     return found
   }

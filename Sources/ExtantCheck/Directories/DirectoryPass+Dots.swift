@@ -28,21 +28,41 @@ extension DirectoryPass {
     {
       writeDot(offset, number, dots: 1)
     }
-    let length = recordLength(at: offset)
-    let rest = length - Self.dotLength
-    if rest > DirectoryBlockFormat.minimumRecordLength {
-      var splits = isNew
-      if !splits { splits = try found(.dotTooLong, place, found: .number(UInt64(length))) }
-      if splits {
-        var bytes = buffer.mutableBytes
-        setRecordLength(Self.dotLength, at: offset)
-        bytes.fill(offset + Self.dotLength..<offset + Self.dotLength + 8, with: 0)
-        setRecordLength(rest, at: offset + Self.dotLength)
-        isChanged = true
-      }
-    }
+    try shortenDot(area, offset, isNew: isNew)
     try checkFileType(area, offset, .directory)
     if buffer.bytes.le32(offset) == number.rawValue { round.inodes[number].namesCounted &+= 1 }
+  }
+
+  /// "." takes 12 bytes, and little more. Where ".." follows it comes closer; else the rest becomes
+  /// an unused entry.
+  private func shortenDot(
+    _ area: EntryArea, _ offset: Int, isNew: Bool
+  ) throws(FileSystemError) {
+    let buffer = buffer
+    let length = recordLength(at: offset)
+    let rest = length - Self.dotLength
+    guard rest > DirectoryBlockFormat.minimumRecordLength else { return }
+    if !isNew {
+      guard try found(.dotTooLong, place(area, offset), found: .number(UInt64(length))) else {
+        return
+      }
+    }
+    var bytes = buffer.mutableBytes
+    let next = offset + length
+    let second = offset + Self.dotLength
+    var inode: UInt32 = 0
+    var secondLength = rest
+    if next < area.end, brokenRule(at: next, end: area.end) == nil,
+      dotIssue(next, dots: 2, missing: .dotDotMissing, other: .secondNotDotDot) == nil
+    {
+      inode = bytes.le32(next)
+      secondLength += recordLength(at: next)
+    }
+    setRecordLength(Self.dotLength, at: offset)
+    bytes.fill(second..<second + 8, with: 0)
+    setRecordLength(secondLength, at: second)
+    if inode != 0 { writeDot(second, InodeNumber(inode), dots: 2) }
+    isChanged = true
   }
 
   func checkDotDot(_ area: EntryArea, _ offset: Int) throws(FileSystemError) {

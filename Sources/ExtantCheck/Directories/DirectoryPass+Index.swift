@@ -11,11 +11,7 @@ extension DirectoryPass {
   ) throws(FileSystemError) {
     let buffer = buffer
     guard directory.raw.flags.contains(.index) else { return }
-    let place = Place(inode: directory.number)
-    guard hasIndexes else {
-      if try found(.indexNotAllowed, place) { directory.isRebuilt = true }
-      return
-    }
+    guard hasIndexes else { return }
     guard let first = runs.first, first.logical == 0, first.address.rawValue != 0 else { return }
     try round.image.read(first.address, into: buffer)
     if let (issue, value) = rootIssue() {

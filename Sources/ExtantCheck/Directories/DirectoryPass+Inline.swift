@@ -103,12 +103,11 @@ extension DirectoryPass {
   ) throws(FileSystemError) {
     let buffer = buffer
     let place = place(area, offset, named: true)
-    let inode = buffer.bytes.le32(offset)
-    if inode == buffer.bytes.le32(other) {
-      if try found(.duplicateEntry, place) { removeEntry(at: offset) }
+    guard try found(.duplicateInlineName, place) else { return }
+    if buffer.bytes.le32(offset) == buffer.bytes.le32(other) {
+      removeEntry(at: offset)
       return
     }
-    guard try found(.duplicateName, place) else { return }
     let start = offset + DirectoryEntryRecord.headSize
     var bytes = buffer.mutableBytes
     for candidate in DirectoryNames.replacements(for: name(at: offset), growing: false) {

@@ -29,7 +29,18 @@ extension DirectoryPass {
       setRecordLength(next - previous, at: previous)
       return next
     }
-    let next = nextReadable(from: offset + DirectoryBlockFormat.minimumRecordLength, area)
+    var next = nextReadable(from: offset + 4, area)
+    if next - offset < DirectoryBlockFormat.minimumRecordLength, next < area.end {
+      // No room for an unused entry before it: it moves there itself.
+      if bytes.le32(next) != 0 {
+        let used = DirectoryEntryRecord.length(nameLength: Int(bytes.u8(next + 6)))
+        let length = recordLength(at: next) + next - offset
+        bytes.copy(bytes.array(next..<next + used), at: offset)
+        setRecordLength(length, at: offset)
+        return offset
+      }
+      next = nextReadable(from: offset + DirectoryBlockFormat.minimumRecordLength, area)
+    }
     bytes.setLE32(0, at: offset)
     bytes.setLE16(0, at: offset + 6)
     setRecordLength(next - offset, at: offset)

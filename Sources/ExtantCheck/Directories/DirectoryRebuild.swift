@@ -228,7 +228,9 @@ struct DirectoryRebuild {
         let other = DirectoryNames.replacements(for: name, growing: !isEncrypted)
           .first(where: { !names.contains(key($0)) }), !contents.carriesHashes,
         try round.found(
-          .directory(.duplicateName), place, found: .number(UInt64(entry.inode)),
+          .directory(
+            name == contents.name(contents.entries[first]) ? .duplicateName : .duplicateFoldedName),
+          place, found: .number(UInt64(entry.inode)),
           expected: .text(String(decoding: other, as: UTF8.self)))
       else { continue }
       names.insert(key(other))

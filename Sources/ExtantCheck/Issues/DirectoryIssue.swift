@@ -42,6 +42,8 @@ public enum DirectoryIssue: String, IssueArea {
   case nameHasSlash = "name-has-slash"
   case nameBadEncoding = "name-bad-encoding"
   case duplicateName = "duplicate-name"
+  case duplicateFoldedName = "duplicate-folded-name"
+  case duplicateInlineName = "duplicate-inline-name"
   case duplicateEntry = "duplicate-entry"
   case fileTypeMissing = "file-type-missing"
   case fileTypeWrong = "file-type-wrong"
@@ -53,7 +55,6 @@ public enum DirectoryIssue: String, IssueArea {
   case otherPolicy = "other-policy"
 
   // Hash trees.
-  case indexNotAllowed = "index-not-allowed"
   case indexRoot = "index-root"
   case indexHashVersion = "index-hash-version"
   case indexNeedsSipHash = "index-needs-siphash"
@@ -72,14 +73,12 @@ public enum DirectoryIssue: String, IssueArea {
   case indexLeafDepth = "index-leaf-depth"
   case indexHashBelow = "index-hash-below"
   case indexHashAbove = "index-hash-above"
+  case indexNodeAbove = "index-node-above"
 
   // Directories in their inode.
   case inlineSize = "inline-size"
   case inlineParent = "inline-parent"
   case inlineParentUnused = "inline-parent-unused"
-
-  // What a repair could not do.
-  case noRoomToRebuild = "no-room-to-rebuild"
 
   public var entry: IssueEntry {
     switch self {
@@ -94,10 +93,11 @@ public enum DirectoryIssue: String, IssueArea {
       .linkToSelf, .linkToRoot, .linkedTwice:
       targetEntry
     case .emptyName, .nameHasNul, .nameHasSlash, .nameBadEncoding, .duplicateName,
+      .duplicateFoldedName, .duplicateInlineName,
       .duplicateEntry, .fileTypeMissing, .fileTypeWrong, .fileTypeNotAllowed,
       .encryptedNameTooShort, .unencryptedEntry, .otherPolicy:
       nameEntry
-    case .inlineSize, .inlineParent, .inlineParentUnused, .noRoomToRebuild: inlineEntry
+    case .inlineSize, .inlineParent, .inlineParentUnused: inlineEntry
     default: indexEntry
     }
   }
@@ -153,8 +153,8 @@ public enum DirectoryIssue: String, IssueArea {
         isSafe: true)
     case .dotTooLong:
       IssueEntry(
-        .minor, "is a directory whose '.' takes more than its place",
-        repair: "Make the rest an unused entry", isSafe: true)
+        .notice, "is a directory whose '.' takes more than its place",
+        repair: "Cut it", isSafe: true)
     case .dotDotMissing:
       IssueEntry(.major, "is a directory without '..'", repair: "Add it", isSafe: true)
     case .secondNotDotDot:
@@ -215,11 +215,18 @@ public enum DirectoryIssue: String, IssueArea {
         repair: "Put '.' in place of what cannot be read")
     case .duplicateName:
       IssueEntry(.major, "has a name twice, for different inodes", repair: "Rename one")
+    case .duplicateFoldedName:
+      IssueEntry(
+        .notice, "does not tell upper from lower case and has a name twice", repair: "Rename one")
+    case .duplicateInlineName:
+      IssueEntry(
+        .notice, "is a directory in its inode and has a name twice",
+        repair: "Rename one, or remove one of the same inode")
     case .duplicateEntry:
       IssueEntry(.major, "has an entry twice", repair: "Remove one")
     case .fileTypeMissing:
       IssueEntry(
-        .minor, "has an entry without its inode's kind", repair: "Set it", isSafe: true)
+        .notice, "has an entry without its inode's kind", repair: "Set it", isSafe: true)
     case .fileTypeWrong:
       IssueEntry(.minor, "has an entry with a wrong kind of inode", repair: "Set it")
     case .fileTypeNotAllowed:
@@ -246,21 +253,16 @@ public enum DirectoryIssue: String, IssueArea {
     case .inlineParent:
       IssueEntry(
         .major, "is a directory in its inode whose parent cannot be one", repair: "Name the parent")
-    case .inlineParentUnused:
+    default:
       IssueEntry(
         .major, "is a directory in its inode whose parent is not in use",
         repair: "Name the parent")
-    default:
-      IssueEntry(
-        .major, "is a directory that there is no room to write anew",
-        repair: "Free some blocks, then check again")
     }
   }
 
   private var indexEntry: IssueEntry {
     let what =
       switch self {
-      case .indexNotAllowed: "has a hash tree, which the filesystem does not know"
       case .indexRoot: "has a hash tree with a damaged root"
       case .indexHashVersion: "has a hash tree with an unknown hash"
       case .indexNeedsSipHash: "has a hash tree without SipHash, which its names need"
@@ -278,8 +280,11 @@ public enum DirectoryIssue: String, IssueArea {
       case .indexBlockReferencedTwice: "has a block that its hash tree names twice"
       case .indexLeafDepth: "has a hash tree with a leaf at the wrong depth"
       case .indexHashBelow: "has a name in a block whose hashes are above its own"
-      default: "has a name in a block whose hashes are below its own"
+      case .indexHashAbove: "has a name in a block whose hashes are below its own"
+      default: "has a hash tree with a node that goes beyond what its own node says"
       }
-    return IssueEntry(.major, what, repair: "Build the tree anew", isSafe: true)
+    // Names behind it are not found; e2fsck takes it for sound.
+    let severity: Severity = self == .indexNodeAbove ? .notice : .major
+    return IssueEntry(severity, what, repair: "Build the tree anew", isSafe: true)
   }
 }
