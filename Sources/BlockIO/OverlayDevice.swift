@@ -6,8 +6,8 @@ import Threading
 /// A device whose writes stay in memory, over one that is only read: a filesystem can be mended
 /// and used without its image changing.
 ///
-/// Memory goes to the pieces that were written. Nothing is ever durable here; the base must not
-/// change while the overlay is used.
+/// Memory goes to the pieces that were written, up to a limit: what is more goes to a temporary file
+/// without a name. Nothing is ever durable here; the base must not change while the overlay is used.
 public final class OverlayDevice: BlockDevice {
   public let name: String
   public let byteCount: UInt64
@@ -18,22 +18,41 @@ public final class OverlayDevice: BlockDevice {
   private let base: any BlockDevice
   /// Whether `close` closes the base too: a copy leaves it to the first.
   private let ownsBase: Bool
-  /// A piece that overlays share is never written: `unshared` copies it first.
+  /// A piece that overlays share is never written: it is copied first.
   private struct Piece {
-    var buffer: BlockBuffer
+    enum Contents {
+      case memory(BlockBuffer)
+      case spilled(UInt64)
+    }
+    var contents: Contents
     var isShared: Bool
   }
-  private let pieces: Guarded<[UInt64: Piece]>
+  private struct Pieces {
+    var table: [UInt64: Piece] = [:]
+    /// How many of them are in memory.
+    var memoryCount = 0
+  }
+  private let pieces: Guarded<Pieces>
+  /// Pieces that may be in memory.
+  private let memoryLimit: Int
+  private let spill: SpillFile
   private let closed = Atomic(false)
 
   /// An overlay that closes `base` when it is closed.
-  public convenience init(base: any BlockDevice, pieceByteCount: Int = 4096) {
+  ///
+  /// - Parameter memoryLimit: in bytes, of what was written: the rest goes to a temporary file.
+  public convenience init(
+    base: any BlockDevice, pieceByteCount: Int = 4096, memoryLimit: Int = .max
+  ) {
     precondition(pieceByteCount > 0)
-    self.init(base: base, pieceByteCount: pieceByteCount, ownsBase: true, pieces: [:])
+    self.init(
+      base: base, pieceByteCount: pieceByteCount, ownsBase: true, pieces: Pieces(),
+      memoryLimit: memoryLimit / pieceByteCount, spill: SpillFile(pieceByteCount: pieceByteCount))
   }
 
   private init(
-    base: any BlockDevice, pieceByteCount: Int, ownsBase: Bool, pieces: [UInt64: Piece]
+    base: any BlockDevice, pieceByteCount: Int, ownsBase: Bool, pieces: Pieces, memoryLimit: Int,
+    spill: SpillFile
   ) {
     self.base = base
     self.ownsBase = ownsBase
@@ -41,6 +60,8 @@ public final class OverlayDevice: BlockDevice {
     byteCount = base.byteCount
     self.pieceByteCount = pieceByteCount
     self.pieces = Guarded(pieces)
+    self.memoryLimit = memoryLimit
+    self.spill = spill
   }
 
   /// Another overlay of the same base with the same contents; from now on each goes its own way.
@@ -48,18 +69,21 @@ public final class OverlayDevice: BlockDevice {
   /// `closingBase` says so.
   public func copy(closingBase: Bool = false) -> OverlayDevice {
     let shared = pieces.withLock { pieces in
-      for place in pieces.keys { pieces[place]?.isShared = true }
+      for place in pieces.table.keys { pieces.table[place]?.isShared = true }
       return pieces
     }
     return OverlayDevice(
-      base: base, pieceByteCount: pieceByteCount, ownsBase: closingBase, pieces: shared)
+      base: base, pieceByteCount: pieceByteCount, ownsBase: closingBase, pieces: shared,
+      memoryLimit: memoryLimit, spill: spill)
   }
 
   /// The pieces that were written, by their number, ascending.
-  public var writtenPieces: [UInt64] { pieces.withLock { $0.keys.sorted() } }
+  public var writtenPieces: [UInt64] { pieces.withLock { $0.table.keys.sorted() } }
 
-  /// Bytes of memory that were written, those shared with other overlays included.
-  public var writtenByteCount: Int { pieces.withLock { $0.count } * pieceByteCount }
+  /// Bytes that were written, those shared with other overlays included.
+  public var writtenByteCount: Int { pieces.withLock { $0.table.count } * pieceByteCount }
+  /// Of these, bytes in memory.
+  public var memoryByteCount: Int { pieces.withLock { $0.memoryCount } * pieceByteCount }
 
   public func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
     try checkOpen(.read)
@@ -67,8 +91,9 @@ public final class OverlayDevice: BlockDevice {
     var done = 0
     while done < bytes.byteCount {
       let (piece, start, count) = place(offset + UInt64(done), bytes.byteCount - done)
-      let copied = pieces.withLock { pieces in
-        guard let buffer = pieces[piece]?.buffer else { return false }
+      let copied = try pieces.withLock { (pieces) throws(FileSystemError) -> Bool in
+        guard let present = pieces.table[piece] else { return false }
+        let buffer = try contents(present)
         bytes.overwrite(at: done, with: buffer.bytes.extracting(start..<start + count))
         return true
       }
@@ -80,7 +105,7 @@ public final class OverlayDevice: BlockDevice {
       var end = done + count
       while end < bytes.byteCount {
         let (next, _, more) = place(offset + UInt64(end), bytes.byteCount - end)
-        guard pieces.withLock({ $0[next] == nil }) else { break }
+        guard pieces.withLock({ $0.table[next] == nil }) else { break }
         end += more
       }
       var part = bytes._mutatingExtracting(done..<end)
@@ -96,31 +121,59 @@ public final class OverlayDevice: BlockDevice {
     while done < bytes.byteCount {
       let (piece, start, count) = place(offset + UInt64(done), bytes.byteCount - done)
       try pieces.withLock { (pieces) throws(FileSystemError) in
-        let buffer = try unshared(piece, &pieces)
-        var target = buffer.mutableBytes
-        target.overwrite(at: start, with: bytes.extracting(done..<done + count))
+        try change(piece, &pieces, at: start, to: bytes.extracting(done..<done + count))
       }
       done += count
     }
   }
 
-  /// The piece's own buffer, with its contents so far.
-  private func unshared(
-    _ piece: UInt64, _ pieces: inout [UInt64: Piece]
-  ) throws(FileSystemError) -> BlockBuffer {
-    if let present = pieces[piece] {
-      guard present.isShared else { return present.buffer }
-      let buffer = BlockBuffer(copying: present.buffer)
-      pieces[piece] = Piece(buffer: buffer, isShared: false)
-      return buffer
+  private func contents(_ piece: Piece) throws(FileSystemError) -> BlockBuffer {
+    switch piece.contents {
+    case .memory(let buffer): return buffer
+    case .spilled(let slot): return try spill.read(slot)
     }
+  }
+
+  /// Writes a part of one piece.
+  private func change(
+    _ piece: UInt64, _ pieces: inout Pieces, at start: Int, to bytes: RawSpan
+  ) throws(FileSystemError) {
+    let buffer: BlockBuffer
+    if let present = pieces.table[piece] {
+      let old = try contents(present)
+      guard present.isShared else {
+        Self.overwrite(old, at: start, with: bytes)
+        if case .spilled(let slot) = present.contents { try spill.replace(slot, with: old) }
+        return
+      }
+      buffer = BlockBuffer(copying: old)
+      if case .memory = present.contents { pieces.memoryCount -= 1 }
+    } else {
+      buffer = try baseContents(piece)
+    }
+    Self.overwrite(buffer, at: start, with: bytes)
+    let contents: Piece.Contents
+    if pieces.memoryCount < memoryLimit {
+      contents = .memory(buffer)
+      pieces.memoryCount += 1
+    } else {
+      contents = .spilled(try spill.add(buffer))
+    }
+    pieces.table[piece] = Piece(contents: contents, isShared: false)
+  }
+
+  private static func overwrite(_ buffer: BlockBuffer, at start: Int, with bytes: RawSpan) {
+    var target = buffer.mutableBytes
+    target.overwrite(at: start, with: bytes)
+  }
+
+  private func baseContents(_ piece: UInt64) throws(FileSystemError) -> BlockBuffer {
     let buffer = BlockBuffer(byteCount: pieceByteCount)
     let start = piece * UInt64(pieceByteCount)
     let count = min(pieceByteCount, Int(clamping: byteCount - start))
     var bytes = buffer.mutableBytes
     var part = bytes._mutatingExtracting(0..<count)
     try base.read(into: &part, at: start)
-    pieces[piece] = Piece(buffer: buffer, isShared: false)
     return buffer
   }
 

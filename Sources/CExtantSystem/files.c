@@ -7,6 +7,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -37,6 +38,23 @@ int csys_file_open(const char *path, int writable, int create, int *fd, int *cre
     if (e == EEXIST) e = open_retrying(path, flags, fd);  // somebody else made it meanwhile
   }
   return e;
+}
+
+int csys_file_open_unnamed(int *fd) {
+  const char *directory = getenv("TMPDIR");
+  if (!directory || !*directory) directory = "/var/tmp";
+  do *fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  while (*fd < 0 && errno == EINTR);
+  int e = *fd < 0 ? errno : 0;
+  // EISDIR: a kernel without O_TMPFILE; EOPNOTSUPP: a filesystem without it.
+  if (e != EISDIR && e != EOPNOTSUPP) return e;
+  char path[4096];
+  int length = snprintf(path, sizeof path, "%s/extant-XXXXXX", directory);
+  if (length < 0 || (size_t)length >= sizeof path) return ENAMETOOLONG;
+  *fd = mkostemp(path, O_CLOEXEC);
+  if (*fd < 0) return errno;
+  unlink(path);
+  return 0;
 }
 
 // Linux: the descriptor is gone whatever close says; trying again could close somebody else's.

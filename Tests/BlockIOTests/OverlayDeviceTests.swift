@@ -5,13 +5,17 @@ import Testing
 @testable import BlockIO
 
 @Suite struct OverlayDeviceTests {
-  @Test func randomAccessesSeeTheirOwnWritesAndTheBaseStays() throws {
+  /// All in memory, and most of it in the temporary file.
+  @Test(arguments: [Int.max, 3 * 4096, 0])
+  func randomAccessesSeeTheirOwnWritesAndTheBaseStays(_ memoryLimit: Int) throws {
     var random = SeededGenerator(seed: Seed.take())
     let size = 50_000
     let base = MemoryDevice(byteCount: UInt64(size))
     let original = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
     try base.writeArray(original, at: 0)
-    var overlays = [(OverlayDevice(base: base, pieceByteCount: 4096), original)]
+    var overlays = [
+      (OverlayDevice(base: base, pieceByteCount: 4096, memoryLimit: memoryLimit), original)
+    ]
     for _ in 0..<2000 {
       let index = random.below(overlays.count)
       let start = random.below(size)

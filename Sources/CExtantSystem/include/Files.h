@@ -21,6 +21,9 @@ struct csys_file_status {
 // refuses one that is mounted or otherwise claimed (EBUSY). `create` makes a missing regular file;
 // `*created` says whether it was missing. A FIFO does not block the call.
 int csys_file_open(const char *path, int writable, int create, int *fd, int *created);
+// A new empty file without a name, for reading and writing, in $TMPDIR, else /var/tmp: it is gone when
+// it is closed.
+int csys_file_open_unnamed(int *fd);
 int csys_file_close(int fd);
 int csys_file_status(int fd, struct csys_file_status *status);
 int csys_path_status(const char *path, struct csys_file_status *status);

@@ -4,16 +4,20 @@ import ExtantBase
 
 /// The image as the checker sees it: what the device holds, with all repairs so far laid over it.
 ///
-/// Nothing reaches the device: the blocks that changed are the repair plan.
+/// Nothing reaches the device: the blocks that changed are the repair plan. Of these 256 MiB are kept in
+/// memory, and the rest in a temporary file.
 final class WorkingImage: Sendable {
   let overlay: OverlayDevice
   let blockSize: Int
+  /// In bytes, of blocks that changed.
+  private static let memoryLimit = 256 << 20
   /// What the first superblock is replaced by where it is of no use; nil where nobody looked.
   let choice: SuperblockChoice?
 
   /// - Parameter device: only read, and not closed by the overlay's end.
   init(_ device: any BlockDevice, blockSize: Int, choice: SuperblockChoice? = nil) {
-    overlay = OverlayDevice(base: device, pieceByteCount: blockSize)
+    overlay = OverlayDevice(
+      base: device, pieceByteCount: blockSize, memoryLimit: Self.memoryLimit)
     self.blockSize = blockSize
     self.choice = choice
   }
