@@ -31,14 +31,13 @@ struct DamageCommand: ParsableCommand {
       let seed = first &+ index
       // One seed is one image, whatever the others are.
       let (name, image) = bases[Int(seed % UInt64(bases.count))]
-      var bytes = try image.bytes()
-      let damage = Damage.apply(to: &bytes, seed: seed)
-      let judgement = try judge.judge(bytes)
+      let damage = try Damage(try image.bytes(), seed: seed)
+      let judgement = try judge.judge(damage.bytes)
       guard !judgement.problems.isEmpty else { continue }
       failures += 1
-      print("FAILED \(name), seed \(Seed.text(seed)): \(damage.joined(separator: "; "))")
+      print("FAILED \(name), seed \(Seed.text(seed)): \(damage.done.joined(separator: "; "))")
       for problem in judgement.problems { print("    \(problem)") }
-      if let keep { try System.write(bytes, to: "\(keep)/\(name)-\(Seed.text(seed)).img") }
+      if let keep { try System.write(damage.bytes, to: "\(keep)/\(name)-\(Seed.text(seed)).img") }
     }
     print("\(count) images, \(failures) failed")
     if failures > 0 { throw ExitCode(1) }
