@@ -16,7 +16,12 @@ extension Recipe {
     Recipe(.group(.badChecksum), e2fsck: silent) { planter in
       planter.flipDescriptor(0, 0x1e, 0xff)
     },
-    Recipe(.group(.badChecksum), "crc16", base: .uninitGroups) { planter in
+    Recipe(
+      .group(.badChecksum), "crc16", base: .uninitGroups,
+      with: [
+        .summary(.metadataMarkedFree), .summary(.blockBitmapTail), .summary(.inodeBitmapTail),
+      ]
+    ) { planter in
       planter.flipDescriptor(1, 0x1e, 0xff)
     },
     Recipe(
@@ -84,10 +89,20 @@ extension Recipe {
   // MARK: Places that nobody knows
 
   private static let lostTableRecipes: [Recipe] = [
-    Recipe(.group(.blockBitmapOutside), "no-copy") { planter in
+    Recipe(
+      .group(.blockBitmapOutside), "no-copy",
+      with: [
+        .summary(.metadataMarkedFree), .summary(.blockMarkedFree), .summary(.blockBitmapEnd),
+      ]
+    ) { planter in
       planter.group(0) { $0.blockBitmap = BlockAddress(99_999_999) }
     },
-    Recipe(.group(.inodeBitmapOutside), "no-copy", base: .ext2) { planter in
+    Recipe(
+      .group(.inodeBitmapOutside), "no-copy", base: .ext2,
+      with: [
+        .summary(.reservedInodeMarkedFree), .summary(.inodeMarkedFree), .summary(.inodeBitmapTail),
+      ]
+    ) { planter in
       planter.group(0) { $0.inodeBitmap = BlockAddress(99_999_999) }
     },
     Recipe(.group(.inodeTableOutside), "no-copy") { planter in
@@ -98,7 +113,9 @@ extension Recipe {
   // MARK: The resize inode
 
   private static let resizeInodeRecipes: [Recipe] = [
-    Recipe(.group(.resizeInodeNotEmpty), with: [.superblock(.reserveWithoutResizeInode)]) {
+    Recipe(
+      .group(.resizeInodeNotEmpty), with: [.superblock(.reserveWithoutResizeInode)], e2fsck: silent
+    ) {
       planter in
       planter.superblock { $0[SuperblockField.featureCompat] &= ~0x10 }
     },

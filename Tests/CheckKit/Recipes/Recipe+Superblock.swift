@@ -147,7 +147,7 @@ extension Recipe {
       plant: feature(SuperblockField.featureIncompat, set: 0x2000)),
     Recipe(
       .superblock(.resizeInodeWithMetaBg),
-      with: [.group(.resizeInodeNotEmpty), .summary(.blockMarkedUsed)]
+      with: [.group(.resizeInodeNotEmpty)]
     ) { planter in
       planter.superblock { bytes in
         bytes.setLE32(
@@ -278,10 +278,10 @@ extension Recipe {
 
   private static let mmpRecipes: [Recipe] = [
     Recipe(
-      .superblock(.badMMPBlock), base: .mmp, with: [.summary(.blockMarkedUsed)], e2fsck: .refuses,
+      .superblock(.badMMPBlock), base: .mmp, e2fsck: .refuses,
       plant: set32(SuperblockField.mmpBlock, 5_000_000)),
     Recipe(
-      .superblock(.badMMPBlock), "in-a-table", base: .mmp, with: [.superblock(.badMMPMagic)],
+      .superblock(.badMMPBlock), "in-a-table", base: .mmp,
       e2fsck: .refuses
     ) { planter in
       let table = UInt32(planter.descriptor(0).inodeTable.rawValue)
