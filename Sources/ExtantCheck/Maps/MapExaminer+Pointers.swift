@@ -130,7 +130,10 @@ extension MapExaminer {
       return isCleared ? .clear : .keep
     }
     guard mayTakeNode(address) else {
-      return try found(.pointerBlockRepeated, block: address, logical: logical) ? .clear : .keep
+      if dropsRepeated == nil {
+        dropsRepeated = try found(.pointerBlockRepeated, block: address, logical: logical)
+      }
+      return dropsRepeated == true ? .clear : .keep
     }
     let node = round.maps.buffer(level)
     try round.image.read(address, into: node)
@@ -169,7 +172,8 @@ extension MapExaminer {
     guard round.isMappable(address) else {
       if isReadOnly { return true }
       return try !found(
-        .pointerOutside, block: parent, logical: logical, found: .number(address.rawValue))
+        inode.number == .badBlocks ? .badBlockOutside : .pointerOutside, block: parent,
+        logical: logical, found: .number(address.rawValue))
     }
     if inode.number == .badBlocks { return try examineBadBlock(address, logical, &run) }
     if inode.raw.kind == .symbolicLink, logical > 0, !isReadOnly {

@@ -7,6 +7,8 @@ struct MapExaminer {
   let round: CheckRound
   var inode: ExaminedInode
   let isDirectory: Bool
+  /// What was said when too many nodes that somebody had before were met: it is asked once.
+  var dropsRepeated: Bool?
   /// One past the last logical block that was taken.
   var position: UInt64 = 0
   private var cursor: ClusterCursor

@@ -1,0 +1,100 @@
+import Ext4Format
+import ExtantBase
+import ExtantCheck
+
+extension Recipe {
+  /// Sets where the first extent of a file lies.
+  private static func place(_ path: String, at address: BlockAddress, in planter: Planter) throws {
+    try planter.inode(path) { raw in
+      var root = raw.blockArea
+      root.setLE32(UInt32(address.rawValue), at: 20)
+      raw.blockArea = root
+    }
+  }
+
+  /// Takes all blocks that are free, for a file that has none.
+  private static func fill(_ planter: Planter) throws {
+    try planter.debugfs("fallocate /empty 0 \(planter.superblock.freeBlockCount + 100)")
+  }
+
+  static let sharedBlockRecipes: [Recipe] = [
+    map(.sharedBlocks) { planter in
+      try place("/small", at: planter.blocks("/file")[0], in: planter)
+    },
+    map(.sharedBlocks, "pointers", base: .ext2) { planter in
+      let block = try planter.blocks("/file")[3]
+      try planter.inode("/small") { $0.setBlockWord(0, UInt32(block.rawValue)) }
+    },
+    map(.sharedBlocks, "by-one-file", base: .ext2) { planter in
+      try planter.inode("/file") { $0.setBlockWord(1, $0.blockWord(2)) }
+    },
+    map(.sharedBlocks, "indirect", base: .ext2, with: [.inode(.blockCount)]) { planter in
+      let other = try planter.blocks("/file")[9]
+      try planter.inode("/sparse") { $0.setBlockWord(13, UInt32(other.rawValue)) }
+      planter.block(other) { $0 = [UInt8](repeating: 0, count: $0.count) }
+    },
+    map(
+      .sharedBlocks, "directories",
+      with: [
+        .directory(.blockChecksum), .directory(.dotInode), .directory(.linkToSelf),
+        .connection(.wrongParent), .connection(.linkCount), .connection(.nameless),
+      ]
+    ) { planter in
+      try place("/dir/sub", at: planter.blocks("/dir")[0], in: planter)
+    },
+    map(.sharedBlocks, "bad-blocks") { planter in
+      let block = try planter.blocks("/file")[4]
+      try planter.inode(.badBlocks) { raw in
+        raw.setBlockWord(0, UInt32(block.rawValue))
+        raw.blocksLow = 2
+        raw.wholeSize = 1024
+      }
+    },
+    map(.sharedBlocks, "attributes") { planter in
+      let block = try planter.readInode(planter.inodeNumber("/attributes"))
+        .fileACL(planter.superblock)
+      try place("/small", at: block, in: planter)
+    },
+    map(.sharedBlocks, "cluster", base: .bigalloc) { planter in
+      try place("/small", at: planter.blocks("/file")[0], in: planter)
+    },
+    map(.sharedWithMetadata) { planter in
+      try place("/file", at: planter.descriptor(0).inodeTable, in: planter)
+    },
+    map(.sharedWithMetadata, "pointers", base: .ext3) { planter in
+      let bitmap = planter.descriptor(0).inodeBitmap
+      try planter.inode("/file") { $0.setBlockWord(2, UInt32(bitmap.rawValue)) }
+    },
+    map(.sharedNoRoom, with: [.map(.sharedBlocks), .directory(.inodeUnused)]) { planter in
+      try fill(planter)
+      // The file's own block must not become free by that.
+      try planter.inode("/small") { raw in
+        var root = raw.blockArea
+        root.setLE16(2, at: 2)
+        root.replaceSubrange(24..<36, with: root[12..<24])
+        root.setLE32(1, at: 24)
+        raw.blockArea = root
+        raw.wholeSize = 2048
+        raw.blocksLow = 4
+      }
+      let block = try planter.blocks("/file")[0]
+      try planter.inode("/small") { raw in
+        var root = raw.blockArea
+        root.setLE32(UInt32(block.rawValue), at: 32)
+        raw.blockArea = root
+      }
+    },
+  ]
+
+  static let clusterRecipes: [Recipe] = [
+    map(.clusterMisaligned, base: .bigalloc) { planter in
+      try place("/file", at: planter.blocks("/file")[0] + 1, in: planter)
+    },
+    map(
+      .clusterNoRoom, base: .bigalloc, with: [.map(.clusterMisaligned), .directory(.inodeUnused)]
+    ) { planter in
+      try fill(planter)
+      try place("/file", at: planter.blocks("/file")[0] + 1, in: planter)
+    },
+  ]
+}
