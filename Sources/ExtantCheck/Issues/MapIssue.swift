@@ -30,6 +30,7 @@ public enum MapIssue: String, IssueArea {
   case symlinkTooLong = "symlink-too-long"
   // Directories.
   case directoryHole = "directory-hole"
+  case directoryOverlap = "directory-overlap"
   case directoryTooBig = "directory-too-big"
   // Clusters.
   case clusterMisaligned = "cluster-misaligned"
@@ -134,6 +135,10 @@ public enum MapIssue: String, IssueArea {
         .major, "is a symbolic link of more than one block", repair: "Cut it off after the first")
     case .directoryHole:
       IssueEntry(.major, "is a directory with a hole", repair: "Close the hole")
+    case .directoryOverlap:
+      IssueEntry(
+        .major, "is a directory with an extent for what another before it maps",
+        repair: "Put it behind that")
     case .directoryTooBig:
       IssueEntry(
         .major, "is a directory that goes past the largest size of one",

@@ -107,8 +107,10 @@ extension MapExaminer {
     return said > 0 && said <= usable ? said : usable
   }
 
-  /// Sorts a node's entries where they are not.
+  /// Sorts a node's entries where they are not. A directory's are taken as they stand: it has no holes,
+  /// so that each begins where the one before ends, whatever it says.
   private func sort(_ level: inout Level) throws(FileSystemError) {
+    if isDirectory { return }
     let count = level.count
     var isSorted = true
     for index in 0..<count where index > 0 {
@@ -221,6 +223,7 @@ extension MapExaminer {
 
     guard round.isMappable(child) else { return try drop(.extentNodeOutside) }
     guard child.rawValue < round.image.deviceBlockCount else { return try drop(.extentNode) }
+    let wasClaimed = round.claims.isClaimed(child)
     guard mayTakeNode(child) else { return try drop(.extentNodeOverlap) }
     let node = round.maps.buffer(top)
     try round.image.read(child, into: node)
@@ -237,7 +240,7 @@ extension MapExaminer {
     level.hasValidChecksum = RawExtentNode.hasValidChecksum(node.bytes, seed: seed)
     try sort(&level)
     let last = UInt64(RawExtentNode.logical(node.bytes, count - 1))
-    guard last >= position else { return try drop(.extentNodeOverlap) }
+    if last < position, !isDirectory || wasClaimed { return try drop(.extentNodeOverlap) }
     if RawExtentNode.depth(node.bytes) != level.depth, !level.isReadOnly,
       try found(
         .extentNodeDepth, block: child, found: .number(UInt64(RawExtentNode.depth(node.bytes))),
@@ -281,10 +284,10 @@ extension MapExaminer {
       {
         extent.isUnwritten = false
       }
-      if UInt64(extent.logical) > position, !level.isReadOnly,
+      if UInt64(extent.logical) != position, !level.isReadOnly,
         try found(
-          .directoryHole, block: extent.address, logical: UInt64(extent.logical),
-          expected: .number(position))
+          UInt64(extent.logical) > position ? .directoryHole : .directoryOverlap,
+          block: extent.address, logical: UInt64(extent.logical), expected: .number(position))
       {
         extent.logical = UInt32(truncatingIfNeeded: position)
       }
@@ -316,9 +319,9 @@ extension MapExaminer {
     guard round.superblock.contains(extent.address, count: UInt64(extent.length)) else {
       return .extentPastEnd
     }
-    guard UInt64(extent.logical) >= position else { return .extentOverlap }
-    // Where a directory's extent stands does not matter: its holes are closed.
+    // Where a directory's extent stands does not matter: it is put behind the one before.
     if isDirectory { return nil }
+    guard UInt64(extent.logical) >= position else { return .extentOverlap }
     guard extent.end <= LogicalBlock.limit.rawValue else { return .extentLogicalLimit }
     guard extent.end <= limit else { return .extentMisplaced }
     return nil

@@ -230,12 +230,23 @@ extension Recipe {
 
   private static let directoryMapRecipes: [Recipe] = [
     map(.directoryHole) { planter in
+      // Between the first extent and the second.
+      try root(of: "/many", in: planter) { root in
+        root.setLE32(root.le32(entry(1)) + 1, at: entry(1))
+        root.setLE32(root.le32(entry(2)) + 1, at: entry(2))
+      }
+    },
+    map(.directoryHole, "first") { planter in
       try root(of: "/many", in: planter) { $0.setLE32(3, at: entry(0)) }
+    },
+    map(.directoryOverlap) { planter in
+      try root(of: "/many", in: planter) { $0.setLE32(1, at: entry(2)) }
     },
     map(.directoryHole, "far") { planter in
       try root(of: "/dir", in: planter) { $0.setLE32(0x1000_0000, at: entry(0)) }
     },
-    map(.directoryHole, "pointers", base: .ext2) { planter in
+    map(.directoryHole, "pointers", base: .ext2, with: [.inode(.directorySizeTooLarge)]) {
+      planter in
       // The directory's one block hangs on a double indirect block; /file lends the blocks for that.
       let lent = try planter.blocks("/file").suffix(2).map { UInt32($0.rawValue) }
       let block = try planter.readInode(planter.inodeNumber("/dir")).blockWord(0)
