@@ -23,6 +23,8 @@ final class CheckRound {
   var inodes: InodeLedger
   /// Taken by repairs: nobody wonders that the bitmaps say they are free.
   var createdInodes: [InodeNumber] = []
+  /// Whether passes 1 and 2 repaired anything: a link count may be wrong for that alone.
+  var followsRepairs = false
   /// Open once something was put into it; the root directory where there can be none.
   var lostAndFound: DirectoryEditor?
   var lostAndFoundIsImpossible = false

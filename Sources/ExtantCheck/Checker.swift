@@ -70,6 +70,7 @@ public enum Checker {
     try round.checkInodes()
     try round.resolveSharedBlocks()
     try round.finishInodes()
+    try round.ensureRoot()
     try round.checkDirectories()
     if round.mustRestart {
       _ = try round.storeGroups()

@@ -7,7 +7,10 @@ extension CheckRound {
 
   /// Gives an inode that has no name one in lost+found; what a directory says of its parent follows.
   func giveName(to number: InodeNumber, _ kind: FileKind) throws(FileSystemError) {
-    guard let editor = try openLostAndFound(), try editor.connect(number, kind) else {
+    let editor = try openLostAndFound()
+    // It was lost+found itself.
+    if let place = directories.index(of: number), directories[place].parent != nil { return }
+    guard let editor, try editor.connect(number, kind) else {
       // What was reported stays as it is.
       reporter.report.leftCount += 1
       return
@@ -58,48 +61,35 @@ extension CheckRound {
     return try makeLostAndFound()
   }
 
-  /// Makes lost+found, as mke2fs does but for its size. Nil where there is no inode or no block.
+  /// Makes lost+found. Nil where there is no inode, no block, or no room for its name.
   private func makeLostAndFound() throws(FileSystemError) -> DirectoryEditor? {
-    guard let number = freeInodeNumber(near: .root),
-      let root = try DirectoryEditor(self, .root),
-      let address = claims.allocate(near: goal(of: number))
-    else { return nil }
-    let mode = FileKind.directory.rawValue | 0o700
-    let time = Timestamp(seconds: now)
-    let inode = Inode(mode: mode, uid: 0, gid: 0, time: time, superblock: superblock)
-    var raw = RawInode(byteCount: superblock.inodeSize)
-    raw.bytes.withMutableBytes { inode.encode(into: &$0, number: number, superblock: superblock) }
-    raw.linkCount = 2
-    if superblock.features.incompat.contains(.extents) { raw.flags.insert(.extents) }
-    raw.wholeSize = UInt64(superblock.blockSize)
-    guard try writeMap(number, &raw, [MapRun(logical: 0, address: address, count: 1)]) else {
-      claims.release(address)
-      return nil
-    }
-    let buffer = BlockBuffer(byteCount: superblock.blockSize)
-    var bytes = buffer.mutableBytes
-    let format = directoryFormat(number, raw)
-    format.initialise(&bytes, parent: .root)
-    format.seal(&bytes)
-    try image.write(buffer, at: address)
-    try writeInode(number, raw)
-    var entry = InodeLedger.Entry()
-    entry.isInUse = true
-    entry.kind = .directory
-    entry.linkCount = 2
-    entry.namesCounted = 1
+    guard let root = try DirectoryEditor(self, .root) else { return nil }
+    if let old = try renameLostAndFound(in: root) { return old }
+    guard let number = freeInodeNumber(near: .root) else { return nil }
+    guard let entry = try makeDirectory(number, in: .root, permissions: 0o700) else { return nil }
     inodes[number] = entry
     guard try root.insert(Self.lostAndFoundName, number, .directory) else {
-      claims.release(address)
-      try clearSlot(number, raw)
-      inodes[number] = InodeLedger.Entry()
+      try freeInode(number)
       return nil
     }
     createdInodes.append(number)
     directories.add(DirectoryList.Directory(inode: number, dotDot: .root, parent: .root))
-    directories.runs.append(
-      DirectoryList.Run(inode: number, logical: 0, address: address, count: 1))
     try countName(of: .root, by: 1)
     return try DirectoryEditor(self, number)
+  }
+
+  /// The first inode that is not reserved is lost+found in every new filesystem: where it is a
+  /// directory that lost its name, it gets it back.
+  private func renameLostAndFound(
+    in root: DirectoryEditor
+  ) throws(FileSystemError) -> DirectoryEditor? {
+    let number = InodeNumber(superblock.firstInode)
+    guard let place = directories.index(of: number), directories[place].parent == nil,
+      !displacedDirectories.contains(number), let editor = try DirectoryEditor(self, number),
+      try root.insert(Self.lostAndFoundName, number, .directory)
+    else { return nil }
+    directories[place].parent = .root
+    if directories[place].dotDot != .root { try setDotDot(of: number, to: .root) }
+    return editor
   }
 }

@@ -1,5 +1,6 @@
 /// How directories hang together, lost+found, and link counts.
 public enum ConnectionIssue: String, IssueArea {
+  case rootMissing = "root-missing"
   case unreachable = "unreachable"
   case loop = "loop"
   case wrongParent = "wrong-parent"
@@ -12,10 +13,13 @@ public enum ConnectionIssue: String, IssueArea {
   case namelessEmpty = "nameless-empty"
   case linkCount = "link-count"
   case directoryLinkCount = "directory-link-count"
+  case overflownLinkCount = "overflown-link-count"
   case manyLinks = "many-links"
 
   public var entry: IssueEntry {
     switch self {
+    case .rootMissing:
+      IssueEntry(.major, "should be the root directory and is not in use", repair: "Make it anew")
     case .unreachable:
       IssueEntry(
         .major, "is a directory that no directory names", repair: "Connect it to /lost+found")
@@ -57,6 +61,10 @@ public enum ConnectionIssue: String, IssueArea {
       IssueEntry(
         .minor, "is a directory with a link count that does not fit its subdirectories",
         repair: "Correct it", isSafe: true)
+    case .overflownLinkCount:
+      IssueEntry(
+        .notice, "is a directory that had too many subdirectories to count, and has no more",
+        repair: "Count them", isSafe: true)
     case .manyLinks:
       IssueEntry(
         .minor, "has more subdirectories than can be counted without the feature dir_nlink",

@@ -68,7 +68,8 @@ extension CheckRound {
   ) throws(FileSystemError) -> (before: UInt64, after: UInt64) {
     let index = Int(group.rawValue)
     let address = groups[index].blockBitmap
-    guard superblock.contains(address) else {
+    // One that was to stay in the superblock's block is not touched.
+    guard superblock.contains(address), address.rawValue > UInt64(superblock.firstDataBlock) else {
       let free = UInt64(check.count - used)
       return (free, free)
     }

@@ -7,6 +7,15 @@ extension Recipe {
   static let connectionRecipes: [Recipe] = directoryTreeRecipes + lostAndFoundRecipes + linkRecipes
 
   private static let directoryTreeRecipes: [Recipe] = [
+    Recipe(
+      .connection(.rootMissing),
+      with: [
+        .connection(.unreachable), .connection(.lostFoundMissing), .connection(.nameless),
+        .connection(.namelessEmpty),
+      ], e2fsck: .refuses
+    ) {
+      try $0.inode(.root, keepingChecksum: true) { $0 = RawInode(byteCount: $0.bytes.count) }
+    },
     Recipe(.connection(.unreachable)) { try $0.debugfs("unlink /dir/sub") },
     Recipe(.connection(.unreachable), "with-below", base: .ext2) { try $0.debugfs("unlink /dir") },
     Recipe(.connection(.unreachable), "inline", base: .inlineData) {
@@ -19,15 +28,15 @@ extension Recipe {
     Recipe(.connection(.loop)) {
       try $0.debugfs("link /dir /dir/sub/loop", "unlink /dir")
     },
-    Recipe(.connection(.loop), "closed", base: .ext2) { planter in
+    Recipe(
+      .connection(.loop), "closed", base: .ext2,
+      e2fsck: .clean("it does not see directories that hang on nothing but each other")
+    ) { planter in
       let sub = try planter.inodeNumber("/dir/sub")
       try planter.setParent("/dir", sub)
       try planter.debugfs("link /dir /dir/sub/loop", "unlink /dir")
       try planter.inode(.root) { $0.linkCount -= 1 }
       try planter.inode(sub) { $0.linkCount += 1 }
-    },
-    Recipe(.connection(.loop), "of-one") {
-      try $0.debugfs("link /dir/sub /dir/sub/loop", "unlink /dir/sub")
     },
     Recipe(.connection(.wrongParent)) { try $0.setParent("/dir/sub", .root) },
     Recipe(.connection(.wrongParent), "root") { planter in
@@ -67,7 +76,7 @@ extension Recipe {
       .connection(.lostFoundImpossible), base: BaseImage(["-t", "ext4", "-b", "1024", "-N", "32"]),
       with: [.connection(.lostFoundMissing), .connection(.nameless)]
     ) { planter in
-      let pipes = (0...planter.superblock.freeInodeCount).map { "mknod /pipe\($0) p\n" }
+      let pipes = (0...planter.superblock.freeInodeCount).map { "mknod pipe\($0) p\n" }
       try planter.debugfs("rmdir /lost+found\n" + pipes.joined() + "unlink /small")
     },
   ]
@@ -82,13 +91,18 @@ extension Recipe {
       .connection(.nameless), "many",
       base: BaseImage(["-t", "ext4", "-b", "1024", "-O", "^dir_index"], isIndexed: false)
     ) { planter in
-      let names = (0..<1200).map { "mknod /dir/pipe\($0) p\nunlink /dir/pipe\($0)\n" }
+      let names = (0..<1200).map { "mknod pipe\($0) p\nunlink pipe\($0)\n" }
       try planter.debugfs(names.joined())
     },
     Recipe(.connection(.namelessEmpty)) { try $0.debugfs("unlink /empty") },
     Recipe(.connection(.linkCount)) { try $0.debugfs("set_inode_field /small links_count 5") },
     Recipe(.connection(.linkCount), "too-few") {
       try $0.debugfs("set_inode_field /file links_count 1")
+    },
+    Recipe(
+      .connection(.overflownLinkCount), e2fsck: .clean("the kernel leaves it so")
+    ) {
+      try $0.debugfs("set_inode_field /many links_count 1")
     },
     Recipe(.connection(.directoryLinkCount)) {
       try $0.debugfs("set_inode_field /dir links_count 9")

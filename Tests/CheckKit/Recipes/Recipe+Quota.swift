@@ -69,9 +69,9 @@ extension Recipe {
     ["-t", "ext4", "-b", "1024", "-O", "quota,project"],
     commands: (0..<40).flatMap { number in
       [
-        "mknod /dir/pipe\(number) p",
-        "set_inode_field /dir/pipe\(number) uid \(number * 2_654_435)",
-        "set_inode_field /dir/pipe\(number) links_count 1",
+        "mknod pipe\(number) p",
+        "set_inode_field /pipe\(number) uid \(number * 2_654_435)",
+        "set_inode_field /pipe\(number) links_count 1",
       ]
     })
 }
