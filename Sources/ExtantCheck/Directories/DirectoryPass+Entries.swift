@@ -19,6 +19,8 @@ extension DirectoryPass {
     var entry = round.inodes[number]
     if !entry.isInUse {
       guard try checkUnused(area, offset, number) else { return }
+      // The round starts anew, and then the inode is known.
+      if round.mustRestart { return }
       entry = round.inodes[number]
     }
     if directory.policy == nil {

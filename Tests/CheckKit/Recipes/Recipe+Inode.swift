@@ -47,7 +47,7 @@ extension Recipe {
       let number = try lastFreed(planter)
       try planter.inode(number, keepingChecksum: true) { $0.accessTime &+= 1 }
     },
-    inode(.garbage) { planter in
+    inode(.garbage, with: [.directory(.inodeUnused)]) { planter in
       let place = try planter.superblock.inodeLocation(
         planter.inodeNumber("/small"), descriptor: planter.descriptor(0))
       planter.block(place.block) { block in
@@ -95,7 +95,13 @@ extension Recipe {
     inode(.badBlocksFields, of: .badBlocks) { $0.mode = 0x81a4 },
     inode(.badBlocksFields, "links", of: .badBlocks, base: .noChecksums) { $0.linkCount = 1 },
     inode(.rootMode, of: .root) { $0.mode = 0x81ed },
-    inode(.rootNotDirectory, of: .root) { raw in
+    inode(
+      .rootNotDirectory, of: .root,
+      with: [
+        .connection(.lostFoundMissing), .connection(.nameless), .connection(.namelessEmpty),
+        .directory(.dotdotUnused),
+      ]
+    ) { raw in
       raw.mode = 0x81ed
       raw.blockArea = emptyTree
       raw.blocksLow = 0
@@ -135,11 +141,11 @@ extension Recipe {
     inode(.extentsFlagMissing, of: "/small") { $0.flags.remove(.extents) },
     inode(.imagicWithoutFeature, of: "/small") { $0.flags.insert(.imagic) },
     inode(.indexNotDirectory, of: "/small") { $0.flags.insert(.index) },
-    inode(.indexWithoutFeature) { planter in
+    inode(.indexWithoutFeature, with: [.directory(.tailDamaged)]) { planter in
       planter.superblock { $0.setLE32($0.le32(0x5c) & ~0x20, at: 0x5c) }
     },
     inode(.encryptedWithoutPolicy, of: "/small", base: .encrypt) { $0.flags.insert(.encrypted) },
-    inode(.encryptionPolicy, base: .encrypt) { planter in
+    inode(.encryptionPolicy, base: .encrypt, with: [.directory(.inodeUnused)]) { planter in
       try planter.inode("/small") { raw in
         raw.flags.insert(.encrypted)
         // Policy version 1, cut short.
@@ -156,7 +162,7 @@ extension Recipe {
   // MARK: Kinds
 
   private static let inodeKindRecipes: [Recipe] = [
-    inode(.unknownKind, of: "/empty") { $0.mode &= 0xfff },
+    inode(.unknownKind, of: "/empty", with: [.directory(.inodeUnused)]) { $0.mode &= 0xfff },
     inode(.unknownKindFile, of: "/file") { $0.mode &= 0xfff },
     inode(.unknownKindDirectory, of: "/dir") { $0.mode &= 0xfff },
     inode(.specialIsDirectory, of: "/dir") { $0.mode = $0.mode & 0xfff | 0x1000 },
@@ -184,7 +190,7 @@ extension Recipe {
       e2fsck: .clean("it prints it, and calls the image clean")
     ) { $0.flags.insert(.append) },
     inode(.symlinkExtentsFlag, of: "/symlink") { $0.flags.insert(.extents) },
-    inode(.symlinkEmpty, of: "/symlink") { raw in
+    inode(.symlinkEmpty, of: "/symlink", with: [.directory(.inodeUnused)]) { raw in
       raw.sizeLow = 0
       raw.blockArea = [UInt8](repeating: 0, count: 60)
     },
@@ -228,7 +234,9 @@ extension Recipe {
   // MARK: Sizes
 
   private static let inodeSizeRecipes: [Recipe] = [
-    inode(.directoryEmpty, of: "/dir/sub") { raw in
+    inode(
+      .directoryEmpty, of: "/dir/sub", with: [.directory(.inodeUnused), .connection(.nameless)]
+    ) { raw in
       raw.blockArea = emptyTree
       raw.blocksLow = 0
       raw.wholeSize = 0
