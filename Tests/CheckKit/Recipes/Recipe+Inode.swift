@@ -59,8 +59,9 @@ extension Recipe {
       }
     },
     inode(.namedInUnusedPart) { planter in
-      let count = planter.superblock.inodesPerGroup
-      planter.group(0) { $0.unusedInodes = count - 14 }
+      // As many as are free may be called unused, and the last ones are not free.
+      try planter.debugfs("rm /empty", "rm /fifo")
+      planter.group(0) { $0.unusedInodes = $0.freeInodes }
     },
     inode(.orphanNumber) { planter in
       planter.superblock { $0.setLE32($0.le32(0x30), at: 0x2c) }
@@ -99,7 +100,7 @@ extension Recipe {
       .rootNotDirectory, of: .root,
       with: [
         .connection(.lostFoundMissing), .connection(.nameless), .connection(.namelessEmpty),
-        .directory(.dotdotUnused),
+        .directory(.dotDotUnused),
       ]
     ) { raw in
       raw.mode = 0x81ed
