@@ -1,4 +1,5 @@
 import BlockIO
+import Extant
 import ExtantBase
 import ExtantCheck
 
@@ -43,6 +44,9 @@ final class CheckSession {
         return true
       }
       options.note = { (issue) throws(FileSystemError) in findings.add(issue, .noted) }
+    }
+    options.applyFastCommits = { (image) throws(FileSystemError) in
+      try FileSystem.applyFastCommits(on: image)
     }
     if let bar { options.progress = { bar.update($0, $1) } }
     self.options = options
