@@ -13,6 +13,8 @@ extension CheckRound {
       }
     }
     guard !inode.isCleared else { return }
+    // i_blocks of a target in the inode is nothing that e2fsck looks at.
+    if inode.raw.kind == .symbolicLink, inode.raw.flags.contains(.inlineData) { return }
     try checkBlockCount(&inode)
   }
 
@@ -66,7 +68,7 @@ extension CheckRound {
   }
 
   /// In bytes: what 12 pointers and three trees of them reach.
-  private var largestPointerSize: UInt64 {
+  var largestPointerSize: UInt64 {
     let perBlock = UInt64(superblock.blockSize) / 4
     return (12 + perBlock + perBlock * perBlock + perBlock * perBlock * perBlock)
       * UInt64(superblock.blockSize)

@@ -17,6 +17,7 @@ public enum InlineIssue: String, IssueArea {
   case noAttribute = "no-attribute"
   case nothingLeft = "nothing-left"
   case directorySize = "directory-size"
+  case fileSize = "file-size"
   case symlinkSize = "symlink-size"
   case symlinkAttributes = "symlink-attributes"
 
@@ -72,6 +73,10 @@ public enum InlineIssue: String, IssueArea {
       IssueEntry(
         .major, "is a directory in the inode with a size that is not that of its data",
         repair: "Set the size")
+    case .fileSize:
+      IssueEntry(
+        .major, "is a file in the inode with a size that no file without extents can have",
+        repair: "Set it to what is there")
     case .symlinkSize:
       IssueEntry(
         .major, "is a symbolic link in the inode with a size that is not that of its target",

@@ -19,7 +19,7 @@ extension CheckRound {
       try mendMissingValue(&inode)
     }
     guard inode.raw.flags.contains(.inlineData) else { return }
-    try checkInlineDirectorySize(&inode)
+    try checkInlineSize(&inode)
     try checkInlineSymlink(&inode)
   }
 
@@ -140,16 +140,25 @@ extension CheckRound {
     inode.isChanged = true
   }
 
-  private func checkInlineDirectorySize(_ inode: inout ExaminedInode) throws(FileSystemError) {
+  private func checkInlineSize(_ inode: inout ExaminedInode) throws(FileSystemError) {
     guard let value = InlineData.valueRange(inode.raw, xattrRange(inode.raw)) else { return }
     let held = UInt64(Inode.blockAreaByteCount + value.count)
-    let place = Place.inode(inode.number)
-    guard inode.raw.kind == .directory, inode.raw.wholeSize != held,
-      try found(
-        .inline(.directorySize), place, found: .number(inode.raw.wholeSize),
-        expected: .number(held))
-    else { return }
-    inode.raw.wholeSize = held
-    inode.isChanged = true
+    let size = inode.raw.wholeSize
+    let issue: InlineIssue
+    var expected = held
+    switch inode.raw.kind {
+    case .directory where size != held: issue = .directorySize
+    case .regular where size > largestPointerSize:
+      // Damage above what can be there leaves the rest of the number.
+      issue = .fileSize
+      if UInt64(inode.raw.sizeLow) <= held { expected = UInt64(inode.raw.sizeLow) }
+    default: return
+    }
+    if try found(
+      .inline(issue), .inode(inode.number), found: .number(size), expected: .number(expected))
+    {
+      inode.raw.wholeSize = expected
+      inode.isChanged = true
+    }
   }
 }

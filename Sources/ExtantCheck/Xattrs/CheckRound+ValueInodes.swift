@@ -48,7 +48,7 @@ extension CheckRound {
     guard number.rawValue >= superblock.firstInode, number.rawValue <= superblock.inodeCount else {
       return try found(.xattr(.valueInodeNumber), place, found: value) ? nil : (attribute, 0)
     }
-    let holder = try readInode(number)
+    var holder = try readInode(number)
     let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
     var attribute = attribute
     let isBesideData = hasInlineData(inode.raw)
@@ -60,7 +60,7 @@ extension CheckRound {
         .xattr(isBesideData ? .valueInodeSizeBesideData : .valueInodeSize), place,
         found: .number(UInt64(attribute.valueSize)), expected: .number(holder.wholeSize))
     {
-      attribute.valueSize = UInt32(clamping: holder.wholeSize)
+      guard try settleSize(&attribute, &holder, number) else { return nil }
       blocks = chargedBlocks(UInt64(attribute.valueSize))
     }
     if !hasValidHash(attribute, holder) {
@@ -82,12 +82,31 @@ extension CheckRound {
       }
     }
     if !isFlagged, try found(.xattr(.valueInodeFlag), .inode(number)) {
-      var holder = holder
       holder.flags.insert(.eaInode)
       try writeInode(number, holder)
       xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
     }
     return (attribute, blocks)
+  }
+
+  /// Makes the two sizes of a value one: the attribute's where only that goes with the blocks that the
+  /// inode has, else the inode's. False where neither can be.
+  private func settleSize(
+    _ attribute: inout RawXattr, _ holder: inout RawInode, _ number: InodeNumber
+  ) throws(FileSystemError) -> Bool {
+    func fits(_ size: UInt64) -> Bool {
+      size > 0 && size <= UInt64(XattrName.maximumValueLength)
+        && holder.blocks512(superblock)
+          == chargedBlocks(size) &* UInt64(superblock.blockSize / 512)
+    }
+    if fits(holder.wholeSize) {
+      attribute.valueSize = UInt32(clamping: holder.wholeSize)
+      return true
+    }
+    guard fits(UInt64(attribute.valueSize)) else { return false }
+    holder.wholeSize = UInt64(attribute.valueSize)
+    try writeInode(number, holder)
+    return true
   }
 
   /// In blocks: a value of `size` bytes fills whole clusters.

@@ -76,6 +76,9 @@ extension Recipe {
     Recipe(.inline(.directorySize), base: .inlineData) { planter in
       try planter.inode("/dir") { $0.sizeLow = 59 }
     },
+    Recipe(.inline(.fileSize), base: .inlineData) { planter in
+      try planter.inode("/small") { $0.sizeHigh = 0x100 }
+    },
     Recipe(.inline(.symlinkSize), base: .inlineData) { planter in
       try planter.inode("/slowlink") { $0.sizeLow = 80 }
     },

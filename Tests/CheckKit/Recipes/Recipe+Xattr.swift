@@ -285,6 +285,11 @@ extension Recipe {
         raw.setLE32(1199, at: Planter.xattrStart(raw) + 4 + 20 + 8)
       }
     },
+    Recipe(.xattr(.valueInodeSizeBesideData), "inode", base: valuesAndData) { planter in
+      let raw = try planter.readInode(try planter.inodeNumber("/empty"))
+      let holder = InodeNumber(raw.le32(Planter.xattrStart(raw) + 4 + 20 + 4))
+      try planter.inode(holder) { $0.sizeHigh = 2 }
+    },
     Recipe(.xattr(.strayOffset), "value-inode", base: valuesAndData) { planter in
       try planter.inode("/empty") { raw in
         raw.setLE16(4, at: Planter.xattrStart(raw) + 4 + 20 + 2)
