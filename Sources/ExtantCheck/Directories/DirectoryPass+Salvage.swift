@@ -72,7 +72,9 @@ extension DirectoryPass {
     else { return false }
     let entry = round.inodes[InodeNumber(inode)]
     guard entry.isInUse else { return false }
-    if hasFileType, entry.kind?.directoryCode ?? 0 != bytes.u8(offset + 7) { return false }
+    // Older entries do not say the kind.
+    let stored = bytes.u8(offset + 7)
+    if stored != 0, !hasFileType || stored != entry.kind?.directoryCode { return false }
     return directory.policy != nil || badNameByte(at: offset) == nil
   }
 
