@@ -118,7 +118,7 @@ public enum JournalIssue: String, IssueArea {
         isSafe: true)
     case .badLogArea:
       IssueEntry(
-        .notice, "has an empty journal whose log does not lie within it", repair: reset,
+        .notice, "has a journal whose log does not lie within it", repair: "Let it use all of it",
         isSafe: true)
     case .badStart:
       IssueEntry(.major, "has a journal whose log starts outside of it", repair: reset)

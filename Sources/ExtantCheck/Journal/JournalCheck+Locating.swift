@@ -62,9 +62,10 @@ extension JournalCheck {
   /// The blocks that an inode leads to, where they could be a journal's.
   func area(of number: InodeNumber, _ raw: RawInode) throws(FileSystemError) -> JournalArea? {
     let inode = JournalInode(device: image.overlay, superblock: superblock, number: number)
-    guard raw.linkCount > 0,
+    guard raw.linkCount > 0, raw.flags.isDisjoint(with: [.encrypted, .inlineData]),
       let area = try sound({ () throws(FileSystemError) in try inode.area(of: raw) }),
-      area.blockCount >= JournalSuperblock.minimumBlockCount
+      area.blockCount >= JournalSuperblock.minimumBlockCount,
+      raw.wholeSize <= UInt64(area.blockCount) * UInt64(area.blockSize)
     else { return nil }
     return area
   }

@@ -213,9 +213,15 @@ extension JournalCheck {
       guard first >= 1, first < count else {
         return try note(.badLogArea, journal, .number(UInt64(first)), 1, &remedy, resets: true)
       }
-    } else if first < 1 || first >= count || start < first || start >= count {
-      try note(
-        .badStart, journal, .number(UInt64(start)), nil, &remedy, resets: true)
+    } else if start >= count {
+      try note(.badStart, journal, .number(UInt64(start)), nil, &remedy, resets: true)
+    } else if first < 1 || first > start {
+      // Where the log goes on at its end is all that is lost.
+      try note(.badLogArea, journal, .number(UInt64(first)), 1, &remedy, resets: false)
+      if remedy.isChanged {
+        var bytes = block.mutableBytes
+        bytes.setBE32(1, at: Field.firstLogBlock)
+      }
     }
   }
 }

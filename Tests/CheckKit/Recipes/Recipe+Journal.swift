@@ -26,6 +26,19 @@ extension Recipe {
     Recipe(.journal(.inodeFromBackup)) { planter in
       try planter.inode(.journal) { $0 = RawInode(byteCount: $0.bytes.count) }
     },
+    Recipe(.journal(.inodeFromBackup), "encrypted") { planter in
+      try planter.inode(.journal) { $0.flags.insert(.encrypted) }
+    },
+    Recipe(.journal(.inodeFromBackup), "size") { planter in
+      try planter.inode(.journal) { $0.wholeSize += 10 }
+    },
+    Recipe(
+      .journal(.badLogArea), "withLog", with: [.journal(.needsReplay)], e2fsck: notSeen
+    ) { planter in
+      let home = try planter.inodeBlock("/file")
+      try planter.log([.init(blocks: [(home, planter.readBlock(home))])])
+      try planter.journalSuperblock { $0.setBE32(0, at: 0x14) }
+    },
     Recipe(.journal(.inodeFromBackup), "pointers", base: .ext3) { planter in
       try planter.inode(.journal) { $0.setBlockWord(13, 5) }
     },
