@@ -4,6 +4,12 @@ import ExtantBase
 extension CheckRound {
   /// Fields that ext4 does not use, or uses only with some feature, and those behind the base.
   func checkFields(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    // e2fsck comes upon unused fields by names; who holds an attribute's value has none.
+    if !inode.raw.flags.contains(.eaInode) { try checkUnusedFields(&inode) }
+    if superblock.inodeSize > Inode.baseSize { try checkExtraFields(&inode) }
+  }
+
+  private func checkUnusedFields(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let number = inode.number
     let features = superblock.features
     let fragment = inode.raw.fragmentAddress
@@ -26,7 +32,6 @@ extension CheckRound {
     {
       inode.change { $0.sizeHigh = 0 }
     }
-    if superblock.inodeSize > Inode.baseSize { try checkExtraFields(&inode) }
   }
 
   private func checkExtraFields(_ inode: inout ExaminedInode) throws(FileSystemError) {

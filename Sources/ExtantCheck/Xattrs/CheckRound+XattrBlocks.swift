@@ -12,6 +12,7 @@ extension CheckRound {
       // Inodes without names are not asked for their attributes.
       let isReserved = inode.number < InodeNumber(superblock.firstInode) && inode.number != .root
       let isIgnored = isReserved || inode.raw.flags.contains(.eaInode)
+      if isIgnored, inode.hasWrongChecksum { return }
       let issue: XattrIssue = isIgnored ? .ignoredBlockAddress : .blockAddress
       if try found(.xattr(issue), .inode(inode.number), found: .number(address.rawValue)) {
         clearFileACL(&inode)
@@ -90,7 +91,9 @@ extension CheckRound {
     {
       let isTrusted = blockSeed != nil && hasValidChecksum
       guard
-        var attributes = try examine(.block, buffer.bytes, scan, place, isTrusted: isTrusted)
+        var attributes = try examine(
+          .block, buffer.bytes, scan, place, isTrusted: isTrusted,
+          mindsOddities: hasValidChecksum)
       else { return block }
       if scan.isSound, mindsOffsets, try found(.xattr(.strayOffset), place) {
         attributes.isChanged = true

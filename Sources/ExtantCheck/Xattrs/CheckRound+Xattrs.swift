@@ -36,7 +36,8 @@ extension CheckRound {
     if scan.isSound, scan.valueInodeCount == 0, !scan.hasOddities, !mindsOffsets { return }
     let place = Place.inode(inode.number)
     guard
-      var attributes = try examine(.inode, region, scan, place, isTrusted: false)
+      var attributes = try examine(
+        .inode, region, scan, place, isTrusted: false, mindsOddities: !inode.hasWrongChecksum)
     else { return }
     if scan.isSound, mindsOffsets, try found(.xattr(.strayOffset), place) {
       attributes.isChanged = true
@@ -64,8 +65,12 @@ extension CheckRound {
 
   /// The attributes of an area, with what is wrong with it reported, and whether it must be written
   /// anew; nil where somebody wants it left as it is.
+  ///
+  /// - Parameter mindsOddities: false where a wrong checksum is still to be reported: what does no
+  ///   harm waits until that is mended.
   func examine(
-    _ area: RawXattrArea, _ bytes: RawSpan, _ scan: XattrScan, _ place: Place, isTrusted: Bool
+    _ area: RawXattrArea, _ bytes: RawSpan, _ scan: XattrScan, _ place: Place, isTrusted: Bool,
+    mindsOddities: Bool
   ) throws(FileSystemError) -> (list: [RawXattr], isChanged: Bool)? {
     let salvage = XattrSalvage(area, bytes, isTrusted: isTrusted || scan.isSound)
     var list = salvage.kept
@@ -86,6 +91,7 @@ extension CheckRound {
       guard isWanted else { return nil }
       isChanged = true
     }
+    guard mindsOddities || isChanged else { return (list, false) }
     if scan.hasNulInName, list.contains(where: { $0.name.suffix.contains(0) }),
       try found(.xattr(.nameWithNul), place)
     {
