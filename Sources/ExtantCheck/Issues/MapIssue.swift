@@ -38,6 +38,7 @@ public enum MapIssue: String, IssueArea {
   // The list of bad blocks.
   case badBlockOutside = "bad-block-outside"
   case badBlockInMetadata = "bad-block-in-metadata"
+  case badBlockListBlock = "bad-block-list-block"
   // Blocks that several claim.
   case sharedBlocks = "shared-blocks"
   case sharedWithMetadata = "shared-with-metadata"
@@ -159,6 +160,10 @@ public enum MapIssue: String, IssueArea {
       IssueEntry(
         .major, "lists a block of the filesystem's own structures as bad",
         repair: "Take it off the list")
+    case .badBlockListBlock:
+      IssueEntry(
+        .major, "keeps the list of bad blocks in a block that is on it, or is something else",
+        repair: "Do without it")
     case .sharedBlocks:
       IssueEntry(
         .major, "claims blocks that others claim too", repair: "Give it copies of them")

@@ -122,6 +122,7 @@ extension MapExaminer {
       }
     }
     guard !isSorted, !level.isReadOnly else { return }
+    if level.depth == 0, try removeOutliers(&level) { return try sort(&level) }
     guard try found(.extentNodeOrder, block: level.address) else { return }
     let size = RawExtentNode.entrySize
     let bytes = level.node.bytes.array(
@@ -137,6 +138,33 @@ extension MapExaminer {
           at: RawExtentNode.headerSize + size * place)
       }
     }
+  }
+
+  /// Removes extents from a node out of order that begin past the end of the file: sorted in, they
+  /// would make it as large as some wrong number says. True where there was one.
+  private func removeOutliers(_ level: inout Level) throws(FileSystemError) -> Bool {
+    var isChanged = false
+    var index = 0
+    while index + 1 < level.count {
+      let extent = RawExtentNode.extent(level.node.bytes, index)
+      guard UInt64(extent.logical) > max(fileEnd, 1),
+        extent.logical > RawExtentNode.logical(level.node.bytes, index + 1),
+        try found(.extentMisplaced, block: extent.address, logical: UInt64(extent.logical))
+      else {
+        index += 1
+        continue
+      }
+      level.change { RawExtentNode.remove(&$0, index) }
+      isChanged = true
+    }
+    return isChanged
+  }
+
+  /// One past the file's last block, by its size.
+  private var fileEnd: UInt64 {
+    let blockSize = UInt64(round.image.blockSize)
+    let size = inode.raw.size(round.superblock)
+    return size / blockSize + (size % blockSize > 0 ? 1 : 0)
   }
 
   /// Goes back to the parent: writes the node where it was mended, and makes the parent agree.

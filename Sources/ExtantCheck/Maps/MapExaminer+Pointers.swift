@@ -129,6 +129,9 @@ extension MapExaminer {
         .pointerBlockOutside, logical: logical, found: .number(address.rawValue))
       return isCleared ? .clear : .keep
     }
+    if inode.number == .badBlocks, round.claims.isClaimed(address) {
+      return try found(.badBlockListBlock, block: address, logical: logical) ? .clear : .keep
+    }
     guard mayTakeNode(address) else {
       if dropsRepeated == nil {
         dropsRepeated = try found(.pointerBlockRepeated, block: address, logical: logical)
@@ -175,7 +178,7 @@ extension MapExaminer {
         inode.number == .badBlocks ? .badBlockOutside : .pointerOutside, block: parent,
         logical: logical, found: .number(address.rawValue))
     }
-    if inode.number == .badBlocks { return try examineBadBlock(address, logical, &run) }
+    if inode.number == .badBlocks, try !examineBadBlock(address, logical, parent) { return false }
     if inode.raw.kind == .symbolicLink, logical > 0, !isReadOnly {
       return try !found(.symlinkTooLong, block: address, logical: logical)
     }
@@ -195,6 +198,8 @@ extension MapExaminer {
     }
     finish(&run)
     run = MapRun(logical: logical, address: address, count: 1)
+    // Whether the list holds one of its own blocks is told by what is claimed.
+    if inode.number == .badBlocks { finish(&run) }
     return true
   }
 
@@ -222,19 +227,5 @@ extension MapExaminer {
     inode.mappedEnd = next
     inode.writtenEnd = next
     round.later(.closeHoles, inode.number)
-  }
-
-  // MARK: Bad blocks
-
-  /// A block that the list of bad blocks names. False where it is to be taken off.
-  private mutating func examineBadBlock(
-    _ address: BlockAddress, _ logical: UInt64, _ run: inout MapRun?
-  ) throws(FileSystemError) -> Bool {
-    finish(&run)
-    if isMetadata(address), try found(.badBlockInMetadata, block: address, logical: logical) {
-      return false
-    }
-    run = MapRun(logical: logical, address: address, count: 1)
-    return true
   }
 }

@@ -12,6 +12,9 @@ struct MapLedger {
   var revisitsLeft: UInt64
   /// Blocks of all directories, as often as directories claim them.
   var directoryBlocks: UInt64 = 0
+  /// Bitmaps and descriptors, and where inode tables start, once the list of bad blocks asks for that.
+  var vitalBlocks: Set<BlockAddress>?
+  var inodeTables: [BlockAddress] = []
   /// Where nodes are read to: by level, kept from inode to inode.
   private var buffers: [BlockBuffer] = []
   private let blockSize: Int

@@ -146,6 +146,9 @@ extension Recipe {
         root.setLE16(2, at: 2)
       }
     },
+    map(.extentMisplaced, "past-size", with: [blockCount]) { planter in
+      try leaf(in: planter) { $0.setLE32(0x8000_0000, at: entry(7)) }
+    },
     map(.extentOutside, with: [blockCount]) { planter in
       try leaf(in: planter) { $0.setLE32(0x7fff_0000, at: entry(7) + 8) }
     },
@@ -294,17 +297,43 @@ extension Recipe {
 
   // MARK: Bad blocks
 
+  /// Puts a block on the list of bad blocks.
+  private static func list(
+    _ address: BlockAddress, in planter: Planter, blockCount: UInt32 = 1
+  ) throws {
+    try planter.inode(.badBlocks) { raw in
+      raw.setBlockWord(0, UInt32(address.rawValue))
+      raw.blocksLow = 2 * blockCount
+      raw.wholeSize = 1024
+    }
+  }
+
   private static let badBlockRecipes: [Recipe] = [
     map(.badBlockOutside) { planter in
       try planter.inode(.badBlocks) { $0.setBlockWord(0, 0x7fff_ffff) }
     },
-    map(.badBlockInMetadata) { planter in
-      let bitmap = planter.descriptor(0).blockBitmap
-      try planter.inode(.badBlocks) { raw in
-        raw.setBlockWord(0, UInt32(bitmap.rawValue))
-        raw.blocksLow = 2
-        raw.wholeSize = 1024
+    map(.badBlockInMetadata, "bitmap") { planter in
+      try list(planter.descriptor(0).blockBitmap, in: planter)
+    },
+    map(.badBlockInMetadata, "descriptors") { planter in
+      try list(planter.superblock.descriptorBlock(for: GroupIndex(0)), in: planter)
+    },
+    map(.badBlockInMetadata, "inodes") { planter in
+      try list(planter.descriptor(0).inodeTable, in: planter)
+    },
+    map(.badBlockListBlock) { planter in
+      let block = try planter.blocks("/file")[9]
+      try root(of: "/file", in: planter) { $0.setLE16(9, at: entry(0) + 4) }
+      try planter.inode("/file") {
+        $0.wholeSize = 9216
+        $0.blocksLow -= 2
       }
+      try list(block, in: planter, blockCount: 2)
+      try planter.inode(.badBlocks) {
+        $0.setBlockWord(12, UInt32(block.rawValue))
+        $0.wholeSize = 13 * 1024
+      }
+      planter.block(block) { $0 = [UInt8](repeating: 0, count: $0.count) }
     },
   ]
 }
