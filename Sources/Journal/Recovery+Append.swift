@@ -32,11 +32,12 @@ extension Recovery {
     return try append(blocks.map(\.home), after: plan) { images[$0] }
   }
 
-  /// Log blocks that a transaction of so many blocks takes; nil where the log has not as many.
+  /// Log blocks that a transaction of so many blocks takes, with the one behind it; nil where the log
+  /// has not as many.
   package func blocksNeeded(_ count: Int) -> Int? {
     let descriptors = (count + format.tagsPerDescriptor - 1) / format.tagsPerDescriptor
-    let needed = descriptors + count + 1
-    return needed < Int(superblock.lastLogBlock - superblock.firstLogBlock) ? needed : nil
+    let needed = descriptors + count + 2
+    return needed <= Int(superblock.lastLogBlock - superblock.firstLogBlock) ? needed : nil
   }
 
   /// Whether the log can say where a block belongs.
@@ -68,6 +69,8 @@ extension Recovery {
       try put(descriptor)
       for image in images { try put(image) }
     }
+    // What stands behind it by chance must not go on where it ends.
+    try area.write([BlockBuffer(byteCount: area.blockSize)], at: next(place))
     try area.device.flush()
     let (seconds, nanoseconds) = Clock.now()
     let commit = format.commitRecord(

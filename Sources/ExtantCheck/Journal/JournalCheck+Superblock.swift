@@ -186,7 +186,7 @@ extension JournalCheck {
   private func checkLengths(
     _ journal: FoundJournal, _ block: BlockBuffer, _ remedy: inout Remedy
   ) throws(FileSystemError) {
-    let count = block.bytes.be32(Field.blockCount)
+    var count = block.bytes.be32(Field.blockCount)
     let all = journal.area.blockCount
     let first = block.bytes.be32(Field.firstLogBlock)
     let start = block.bytes.be32(Field.start)
@@ -205,11 +205,16 @@ extension JournalCheck {
           .badFastCommitArea, journal, .number(UInt64(area)), nil, &remedy, resets: true)
       }
     }
+    if count < JournalSuperblock.minimumBlockCount {
+      try note(
+        .tooShort, journal, .number(UInt64(count)), .number(UInt64(all)), &remedy,
+        resets: start == 0)
+      guard remedy.isChanged, !remedy.isReset else { return }
+      var bytes = block.mutableBytes
+      bytes.setBE32(all, at: Field.blockCount)
+      count = all
+    }
     if start == 0 {
-      if count < JournalSuperblock.minimumBlockCount {
-        return try note(
-          .tooShort, journal, .number(UInt64(count)), .number(UInt64(all)), &remedy, resets: true)
-      }
       guard first >= 1, first < count else {
         return try note(.badLogArea, journal, .number(UInt64(first)), 1, &remedy, resets: true)
       }
