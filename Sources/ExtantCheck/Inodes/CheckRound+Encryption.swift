@@ -81,7 +81,7 @@ private enum EncryptionContext {
 
   init(_ context: [UInt8]) {
     switch context.first {
-    case nil: self = .broken
+    case nil, 0: self = .broken
     case 1:
       self = context.count == 28 ? .policy(Array(context.dropLast(Self.nonceSize))) : .broken
     case 2:

@@ -21,6 +21,14 @@ extension CheckRound {
   private func checkDirectorySize(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let number = inode.number
     guard let end = inode.mappedEnd, end > 0 else {
+      if inode.chargedBlocks > 0 {
+        // Its map has blocks, if nothing else: pass 2 gives the directory a first one.
+        directories.runs.append(
+          DirectoryList.Run(inode: number, logical: 0, address: BlockAddress(0), count: 1))
+        let size = UInt64(superblock.blockSize)
+        if inode.raw.wholeSize != size { inode.change { $0.wholeSize = size } }
+        return
+      }
       if try found(.directoryEmpty, number) { inode.isCleared = true }
       return
     }

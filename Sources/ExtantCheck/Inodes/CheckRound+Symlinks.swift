@@ -14,8 +14,9 @@ extension CheckRound {
     let area = inode.raw.blockArea
     let isFlagged = inode.raw.flags.contains(.extents)
     let isEncrypted = inode.raw.flags.contains(.encrypted)
-    let length = area.firstIndex(of: 0)
-    if !isEncrypted, isFlagged ? inode.raw.hasExtentHeader : length != Int(size) || size == 0,
+    let length = SymlinkLength(area.rawBytes, isEncrypted: isEncrypted)
+    if !isEncrypted,
+      isFlagged ? inode.raw.hasExtentHeader : length != .bytes(Int(size)) || size == 0,
       try moveTarget(&inode)
     {
       return
@@ -24,23 +25,25 @@ extension CheckRound {
       inode.change { $0.flags.remove(.extents) }
     }
     guard inode.raw.isFastSymlink || size == 0 else { return }
-    guard let length else {
-      // Without a NUL the size is all there is to go by.
-      if try found(.symlinkUnended, number, found: .number(size)) {
-        let target = Array(area[..<min(size == 0 ? Inode.fastSymlinkLimit : Int(size), area.count)])
-        inode.change { $0.setFastTarget(target) }
-      }
-      return
-    }
-    if length == 0 {
-      if try found(.symlinkEmpty, number) { inode.isCleared = true }
-      return
-    }
-    if length != Int(size), !isEncrypted,
-      try found(
+    switch length {
+    case .bytes(Int(size)): return
+    case .bytes(let length):
+      if try found(
         .symlinkLength, number, found: .number(size), expected: .number(UInt64(length)))
-    {
-      inode.change { $0.wholeSize = UInt64(length) }
+      {
+        inode.change { $0.wholeSize = UInt64(length) }
+      }
+    case .none:
+      if try found(.symlinkEmpty, number) { inode.isCleared = true }
+    case .unended:
+      // Without a NUL the size is all there is to go by.
+      guard try found(.symlinkUnended, number, found: .number(size)) else { return }
+      guard !isEncrypted else {
+        inode.isCleared = true
+        return
+      }
+      let end = size == 0 ? Inode.fastSymlinkLimit : min(Int(size), Inode.fastSymlinkLimit)
+      inode.change { $0.setFastTarget(Array(area[..<end])) }
     }
   }
 
@@ -52,8 +55,10 @@ extension CheckRound {
     if !isFlagged, (1..<15).contains(where: { inode.raw.blockWord($0) != 0 }) { return false }
     guard let address = try firstBlock(inode.raw) else { return false }
     let buffer = try image.block(address)
-    let target = Self.target(buffer.bytes)
-    guard !target.isEmpty, target.count < superblock.blockSize else { return false }
+    guard case .bytes(let length) = SymlinkLength(buffer.bytes, isEncrypted: false) else {
+      return false
+    }
+    let target = buffer.bytes.array(0..<length)
     let size = IssueValue.number(inode.raw.wholeSize)
     if target.count >= Inode.blockAreaByteCount {
       if try found(
@@ -81,7 +86,8 @@ extension CheckRound {
     }
     var first: BlockAddress?
     try forEachRun(number, inode.raw) { (run) throws(FileSystemError) in
-      if run.logical == 0, !run.isUnwritten { first = run.address }
+      // e2fsck reads it even where it is called unwritten.
+      if run.logical == 0 { first = run.address }
       return false
     }
     guard let first else {
@@ -90,45 +96,38 @@ extension CheckRound {
     }
     let buffer = try image.block(first)
     let size = inode.raw.wholeSize
-    if inode.raw.flags.contains(.encrypted) {
-      let length = UInt64(buffer.bytes.le16(0)) + 2
-      guard length == superblock.blockSize || size >= UInt64(superblock.blockSize) else { return }
-      if try found(.symlinkUnended, number) { try clearWithBlocks(&inode) }
-      return
-    }
-    let target = Self.target(buffer.bytes)
-    guard target.count < superblock.blockSize else {
-      guard try found(.symlinkUnended, number, found: .number(size)) else { return }
-      let end = min(Int(clamping: size), superblock.blockSize - 1)
-      var bytes = buffer.mutableBytes
-      bytes.fill(end..<superblock.blockSize, with: 0)
-      try image.write(buffer, at: first)
-      inode.change { $0.wholeSize = UInt64(end) }
-      return
-    }
-    guard UInt64(target.count) != size else { return }
-    if target.isEmpty {
-      if try found(.symlinkEmpty, number) { try clearWithBlocks(&inode) }
-    } else if target.count < Inode.blockAreaByteCount {
+    let isEncrypted = inode.raw.flags.contains(.encrypted)
+    switch SymlinkLength(buffer.bytes, isEncrypted: isEncrypted) {
+    case .bytes(Int(clamping: size)): return
+    case .bytes(let length) where length < Inode.blockAreaByteCount:
       guard try found(.symlinkInBlock, number, found: .number(size)) else { return }
+      let target = buffer.bytes.array(0..<length)
       try releaseMap(inode)
       inode.change { $0.setFastTarget(target) }
       inode.chargedBlocks = chargedToAttributes
       inode.mappedEnd = nil
       inode.writtenEnd = nil
       storeBlockCount(&inode)
-    } else if try found(
-      .symlinkLength, number, found: .number(size), expected: .number(UInt64(target.count)))
-    {
-      inode.change { $0.wholeSize = UInt64(target.count) }
+    case .bytes(let length):
+      if try found(
+        .symlinkLength, number, found: .number(size), expected: .number(UInt64(length)))
+      {
+        inode.change { $0.wholeSize = UInt64(length) }
+      }
+    case .none:
+      if try found(.symlinkEmpty, number) { try clearWithBlocks(&inode) }
+    case .unended:
+      guard try found(.symlinkUnended, number, found: .number(size)) else { return }
+      guard !isEncrypted else {
+        try clearWithBlocks(&inode)
+        return
+      }
+      let end = min(Int(clamping: size), superblock.blockSize - 1)
+      var bytes = buffer.mutableBytes
+      bytes.fill(end..<superblock.blockSize, with: 0)
+      try image.write(buffer, at: first)
+      inode.change { $0.wholeSize = UInt64(end) }
     }
-  }
-
-  /// The bytes before the first NUL; all of them where there is none.
-  private static func target(_ block: RawSpan) -> [UInt8] {
-    var count = 0
-    while count < block.byteCount, block.u8(count) != 0 { count += 1 }
-    return block.array(0..<count)
   }
 
   /// Gives back all that the map of an inode claims, its attributes' block not included.
@@ -172,6 +171,28 @@ extension CheckRound {
     inode.mappedEnd = 1
     inode.writtenEnd = 1
     storeBlockCount(&inode)
+  }
+}
+
+/// How long the target of a symlink is, by the bytes that hold it.
+private enum SymlinkLength: Equatable {
+  /// What i_size should be.
+  case bytes(Int)
+  case none
+  /// The target goes on past the end of its place.
+  case unended
+
+  /// - Parameter bytes: i_block or a block: the target and a NUL, or, encrypted, 16 bits with its
+  ///   length and the target.
+  init(_ bytes: RawSpan, isEncrypted: Bool) {
+    var count = 0
+    if isEncrypted {
+      count = Int(bytes.le16(0)) + 2
+      if count == 2 { count = 0 }
+    } else {
+      while count < bytes.byteCount, bytes.u8(count) != 0 { count += 1 }
+    }
+    self = count == 0 ? .none : count < bytes.byteCount ? .bytes(count) : .unended
   }
 }
 

@@ -100,7 +100,7 @@ extension Recipe {
       .rootNotDirectory, of: .root,
       with: [
         .connection(.lostFoundMissing), .connection(.nameless), .connection(.namelessEmpty),
-        .directory(.dotDotUnused),
+        .connection(.unreachable),
       ]
     ) { raw in
       raw.mode = 0x81ed
