@@ -23,6 +23,7 @@ public enum OrphanIssue: String, IssueArea {
   case fileMissing = "file-missing"
   case fileDamaged = "file-damaged"
   case fileWithoutFeature = "file-without-feature"
+  case fileNumberLeft = "file-number-left"
   case fileFeatureLost = "file-feature-lost"
   case fileWithoutJournal = "file-without-journal"
   case presentButClean = "present-but-clean"
@@ -123,6 +124,10 @@ public enum OrphanIssue: String, IssueArea {
       IssueEntry(
         .minor, "names an orphan file, but the feature orphan_file is off",
         repair: "Forget the file")
+    case .fileNumberLeft:
+      IssueEntry(
+        .notice, "names an orphan file, but the feature orphan_file is off and the inode is free",
+        repair: "Forget the file", isSafe: true)
     case .fileFeatureLost:
       IssueEntry(
         .minor, "has an orphan file, but the feature orphan_file is off",

@@ -219,7 +219,9 @@ extension JournalCheck {
         return try note(.badLogArea, journal, .number(UInt64(first)), 1, &remedy, resets: true)
       }
     } else if start >= count {
-      try note(.badStart, journal, .number(UInt64(start)), nil, &remedy, resets: true)
+      // Nobody says that there is anything in the log.
+      let kind: JournalIssue = superblock.needsRecovery ? .badStart : .badLogArea
+      try note(kind, journal, .number(UInt64(start)), nil, &remedy, resets: true)
     } else if first < 1 || first > start {
       // Where the log goes on at its end is all that is lost.
       try note(.badLogArea, journal, .number(UInt64(first)), 1, &remedy, resets: false)

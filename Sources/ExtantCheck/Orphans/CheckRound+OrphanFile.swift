@@ -62,9 +62,9 @@ extension CheckRound {
       }
       return
     }
-    guard
-      try found(.orphan(.fileWithoutFeature), .filesystem, found: .number(UInt64(stored)))
-    else { return }
+    let isInUse = isThere ? try readInode(InodeNumber(stored)).holdsData : false
+    let kind: OrphanIssue = isInUse ? .fileWithoutFeature : .fileNumberLeft
+    guard try found(.orphan(kind), .filesystem, found: .number(UInt64(stored))) else { return }
     if let file, file.hasMagic { try deleteOrphan(file.number, file.raw, file.map, &release) }
     forgetOrphanFile()
   }
@@ -114,6 +114,7 @@ extension CheckRound {
       raw.linkCount = 1
       raw.deletionTime = 0
     }
+    if raw.deletionTime != 0, try found(.orphan(.linkLeft), place) { raw.deletionTime = 0 }
     var end = (raw.wholeSize &+ blockSize &- 1) / blockSize
     if raw.wholeSize % blockSize != 0 || end == 0,
       try found(.orphan(.fileBadSize), place, found: .number(raw.wholeSize))

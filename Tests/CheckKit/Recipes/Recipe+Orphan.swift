@@ -156,6 +156,14 @@ extension Recipe {
     fileRecipe(.fileFeatureLost) { planter, _ in
       planter.setCompat(.orphanFile, to: false)
     },
+    Recipe(
+      .orphan(.fileNumberLeft), e2fsck: .clean("the inode is free, and it says no more")
+    ) { planter in
+      planter.superblock { $0.setLE32(1500, at: SuperblockField.orphanFileInode) }
+    },
+    fileRecipe(.linkLeft, "file") { planter, file in
+      try planter.inode(file) { $0.deletionTime = 13 }
+    },
     Recipe(.orphan(.fileWithoutFeature)) { planter in
       let number = try planter.inodeNumber("/small").rawValue
       planter.superblock { $0.setLE32(number, at: SuperblockField.orphanFileInode) }
