@@ -190,10 +190,10 @@ extension CheckRound {
     }
   }
 
+  /// Without a block for its map, the room is of no use.
   private func giveUpResizeInode(
     _ number: InodeNumber, _ layout: ResizeInodeLayout
   ) throws(FileSystemError) {
-    guard try found(.group(.resizeInodeNoRoom), .inode(number)) else { return }
     let used = 1 + UInt64(superblock.undividedDescriptorBlockCount)
     for holder in [GroupIndex(0)] + superblock.copyHolders {
       claims.release(

@@ -22,7 +22,6 @@ public enum GroupIssue: String, IssueArea {
   case resizeInodeMap = "resize-inode-map"
   case resizeInodePointers = "resize-inode-pointers"
   case resizeInodeFields = "resize-inode-fields"
-  case resizeInodeNoRoom = "resize-inode-no-room"
 
   public var entry: IssueEntry {
     switch self {
@@ -73,7 +72,7 @@ public enum GroupIssue: String, IssueArea {
     case .resizeInodeInvalid:
       IssueEntry(
         .minor, "is the inode of resize_inode, and does not keep the room it should",
-        repair: "Make it anew", isSafe: true)
+        repair: "Make it anew, or give up the room where no block is free", isSafe: true)
     case .resizeInodeMap:
       IssueEntry(
         .minor, "is the inode of resize_inode, and maps other blocks than it should",
@@ -86,10 +85,6 @@ public enum GroupIssue: String, IssueArea {
       IssueEntry(
         .minor, "is the inode of resize_inode, with fields that do not fit its map",
         repair: "Set what fits", isSafe: true)
-    case .resizeInodeNoRoom:
-      IssueEntry(
-        .minor, "is the inode of resize_inode, and there is no free block for its map",
-        repair: "Give up the room for more group descriptors", isSafe: true)
     }
   }
 

@@ -293,6 +293,9 @@ extension Recipe {
     Recipe(.superblock(.badMMPChecksum), base: .mmp, e2fsck: .refuses) { planter in
       planter.block(mmpBlock(planter)) { $0.setLE32(5, at: 1020) }
     },
+    Recipe(.superblock(.mmpNotReleased), base: .mmp, e2fsck: silent) { planter in
+      try planter.block(mmpBlock(planter), as: .mmp) { $0.setLE32(5, at: 4) }
+    },
     Recipe(
       .superblock(.mmpNotReleased), "being-checked", base: .mmp, e2fsck: .refuses,
       outcome: .refused("another host")
