@@ -1,5 +1,6 @@
 import ArgumentParser
 import CheckKit
+import Foundation
 import TestSupport
 
 /// `checks damage`
@@ -35,11 +36,16 @@ struct DamageCommand: ParsableCommand {
       let judgement = try judge.judge(damage.bytes)
       guard !judgement.problems.isEmpty else { continue }
       failures += 1
-      print("FAILED \(name), seed \(Seed.text(seed)): \(damage.done.joined(separator: "; "))")
-      for problem in judgement.problems { print("    \(problem)") }
+      say("FAILED \(name), seed \(Seed.text(seed)): \(damage.done.joined(separator: "; "))")
+      for problem in judgement.problems { say("    \(problem)") }
       if let keep { try System.write(damage.bytes, to: "\(keep)/\(name)-\(Seed.text(seed)).img") }
     }
-    print("\(count) images, \(failures) failed")
+    say("\(count) images, \(failures) failed")
     if failures > 0 { throw ExitCode(1) }
+  }
+
+  /// At once: long runs are watched.
+  private func say(_ text: String) {
+    FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 }
