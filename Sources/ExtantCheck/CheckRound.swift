@@ -25,9 +25,9 @@ final class CheckRound {
   var createdInodes: [InodeNumber] = []
   /// Whether passes 1 and 2 repaired anything: a link count may be wrong for that alone.
   var followsRepairs = false
-  /// Open once something was put into it; the root directory where there can be none.
+  /// Where inodes without names are put: lost+found, or what had to take its place.
   var lostAndFound: DirectoryEditor?
-  var lostAndFoundIsImpossible = false
+  var lostAndFoundStage = LostAndFoundStage.unopened
   /// Directories that were called lost+found and must be named anew.
   var displacedDirectories: [InodeNumber] = []
   /// How many inodes hold values of an inode's attributes, where any does: quota charges them.

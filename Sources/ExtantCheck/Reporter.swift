@@ -12,7 +12,7 @@ final class Reporter {
   /// The journal on a device of its own, over an overlay: the same in all rounds.
   var externalJournal: JournalArea?
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
-  private var declined: [Issue] = []
+  private var declined: Set<Issue> = []
 
   init(_ options: CheckOptions) { self.options = options }
 
@@ -29,11 +29,19 @@ final class Reporter {
     let answer = try options.decide?(issue) ?? true
     guard options.mode != .ask || answer else {
       report.leftCount += 1
-      if declined.count < Self.keptIssues { declined.append(issue) }
+      if declined.count < Self.keptIssues { declined.insert(issue) }
       return false
     }
     repairsInRound += 1
     return true
+  }
+
+  /// An issue that was to be repaired cannot be: later rounds do not try again, and it counts as left
+  /// unless the image is sound with it.
+  func giveUp(_ issue: Issue) {
+    guard declined.insert(issue).inserted else { return }
+    repairsInRound -= 1
+    if issue.kind.entry.severity > .notice { report.leftCount += 1 }
   }
 
   /// Records an issue that nothing is done about here: a notice, or one that its repair leaves to

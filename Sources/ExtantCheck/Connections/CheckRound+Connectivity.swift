@@ -70,10 +70,12 @@ extension CheckRound {
       guard try removeName(of: number, in: holder) else { return }
       directories[place].parent = nil
       inodes[number].namesCounted &-= 1
+      _ = try giveName(to: number, .directory)
     } else {
-      guard try found(.connection(.unreachable), .inode(number), found: old) else { return }
+      let issue = Issue(.connection(.unreachable), .inode(number), found: old)
+      guard try reporter.found(issue) else { return }
+      if try !giveName(to: number, .directory) { reporter.giveUp(issue) }
     }
-    try giveName(to: number, .directory)
   }
 
   /// Every ".." is the directory that holds the name.

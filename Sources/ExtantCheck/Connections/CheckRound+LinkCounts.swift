@@ -64,9 +64,11 @@ extension CheckRound {
       try freeInode(number)
       return false
     }
-    guard try found(.connection(.nameless), .inode(number)) else { return false }
-    try giveName(to: number, kind)
-    return inodes[number].namesCounted > 0
+    let issue = Issue(.connection(.nameless), .inode(number))
+    guard try reporter.found(issue) else { return false }
+    if try giveName(to: number, kind) { return true }
+    reporter.giveUp(issue)
+    return false
   }
 
   private func checkDirectoryLinks(_ number: InodeNumber) throws(FileSystemError) {

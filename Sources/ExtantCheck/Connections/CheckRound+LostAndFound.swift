@@ -2,45 +2,93 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 
+/// Where inodes without names are put, as far as there is room.
+enum LostAndFoundStage {
+  case unopened
+  case lostAndFound
+  case root
+  /// What room is left in the directory at that place, and those after it.
+  case anyDirectory(Int)
+  case none
+}
+
 extension CheckRound {
   private static let lostAndFoundName = Array("lost+found".utf8)
+  /// Directories as far as this from the root are taken where lost+found is full.
+  private static let depthLimit = 32
 
   /// Gives an inode that has no name one in lost+found; what a directory says of its parent follows.
-  func giveName(to number: InodeNumber, _ kind: FileKind) throws(FileSystemError) {
-    let editor = try openLostAndFound()
-    // It was lost+found itself.
-    if let place = directories.index(of: number), directories[place].parent != nil { return }
-    guard let editor, try editor.connect(number, kind) else {
-      // What was reported stays as it is.
-      reporter.report.leftCount += 1
-      return
+  ///
+  /// - Returns: false where there is no room for it anywhere.
+  func giveName(to number: InodeNumber, _ kind: FileKind) throws(FileSystemError) -> Bool {
+    while let editor = try openLostAndFound() {
+      // It was lost+found itself.
+      if let place = directories.index(of: number), directories[place].parent != nil { return true }
+      guard try editor.connect(number, kind) else {
+        lostAndFound = nil
+        continue
+      }
+      guard kind == .directory, let place = directories.index(of: number) else { return true }
+      directories[place].parent = editor.number
+      try setDotDot(of: number, to: editor.number)
+      return true
     }
-    guard kind == .directory, let place = directories.index(of: number) else { return }
-    directories[place].parent = editor.number
-    try setDotDot(of: number, to: editor.number)
+    return false
   }
 
   /// Connects directories that had the name lost+found and could not be used.
   func connectDisplaced() throws(FileSystemError) {
-    while let number = displacedDirectories.popLast() { try giveName(to: number, .directory) }
+    while let number = displacedDirectories.popLast() {
+      _ = try giveName(to: number, .directory)
+    }
   }
 
-  /// lost+found, made or mended where that is needed; the root directory where it cannot be had.
+  /// lost+found, made or mended where that is needed; where that cannot be, or it is full, the root;
+  /// then any directory with room. Nil when nothing is left.
   private func openLostAndFound() throws(FileSystemError) -> DirectoryEditor? {
-    if let lostAndFound { return lostAndFound }
-    if lostAndFoundIsImpossible { return nil }
-    if let number = try lookUp(Self.lostAndFoundName, in: .root) {
-      lostAndFound = try openLostAndFound(number)
-    } else if try found(.connection(.lostFoundMissing), .inode(.root)) {
-      lostAndFound = try makeLostAndFound()
-    }
-    if lostAndFound == nil {
-      if try found(.connection(.lostFoundImpossible), .inode(.root)) {
-        lostAndFound = try DirectoryEditor(self, .root)
+    while lostAndFound == nil {
+      switch lostAndFoundStage {
+      case .unopened:
+        lostAndFoundStage = .lostAndFound
+        if let number = try lookUp(Self.lostAndFoundName, in: .root) {
+          lostAndFound = try openLostAndFound(number)
+        } else {
+          let issue = Issue(.connection(.lostFoundMissing), .inode(.root))
+          if try reporter.found(issue) { lostAndFound = try makeLostAndFound() }
+          if lostAndFound == nil { reporter.giveUp(issue) }
+        }
+      case .lostAndFound:
+        lostAndFoundStage = .root
+        let issue = Issue(.connection(.lostFoundImpossible), .inode(.root))
+        if try reporter.found(issue) {
+          lostAndFound = try DirectoryEditor(self, .root)
+        } else {
+          lostAndFoundStage = .none
+        }
+      case .root: lostAndFoundStage = .anyDirectory(0)
+      case .anyDirectory(let place):
+        guard place < directories.directories.count else {
+          lostAndFoundStage = .none
+          continue
+        }
+        lostAndFoundStage = .anyDirectory(place + 1)
+        let number = directories[place].inode
+        if isNearRoot(number) { lostAndFound = try DirectoryEditor(self, number, asItIs: true) }
+      case .none: return nil
       }
     }
-    lostAndFoundIsImpossible = lostAndFound == nil
     return lostAndFound
+  }
+
+  private func isNearRoot(_ number: InodeNumber) -> Bool {
+    var number = number
+    for _ in 0..<Self.depthLimit {
+      if number == .root { return true }
+      guard let place = directories.index(of: number), let parent = directories[place].parent
+      else { return false }
+      number = parent
+    }
+    return false
   }
 
   /// Opens what is called lost+found, or puts another in its place.

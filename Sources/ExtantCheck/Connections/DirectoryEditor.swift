@@ -21,12 +21,17 @@ final class DirectoryEditor {
   private var names: Set<[UInt8]> = []
   private var format: DirectoryBlockFormat
 
+  /// - Parameter asItIs: the directory is used only where neither an index nor its place in the inode
+  ///   is in the way.
   /// - Returns: nil where nothing can be put into the directory.
-  init?(_ round: CheckRound, _ number: InodeNumber) throws(FileSystemError) {
+  init?(
+    _ round: CheckRound, _ number: InodeNumber, asItIs: Bool = false
+  ) throws(FileSystemError) {
     self.round = round
     self.number = number
     var raw = try round.readInode(number)
     guard raw.kind == .directory, !raw.flags.contains(.encrypted) else { return nil }
+    if asItIs, !raw.flags.isDisjoint(with: [.inlineData, .index]) { return nil }
     if raw.flags.contains(.inlineData) {
       guard try round.expandInlineDirectory(number, &raw) else { return nil }
     }

@@ -1,7 +1,7 @@
 import ExtantBase
 
 /// One thing that is wrong with an image: what, where, and what was read there.
-public struct Issue: Sendable, Equatable {
+public struct Issue: Sendable, Hashable {
   public var kind: IssueKind
   public var place: Place
   /// What stands there; nil where the kind says it all.
@@ -55,7 +55,7 @@ public struct Place: Sendable, Hashable {
 }
 
 /// A value in an issue, with how it is best read.
-public enum IssueValue: Sendable, Equatable {
+public enum IssueValue: Sendable, Hashable {
   case number(UInt64)
   /// Flags, checksums, modes.
   case hexadecimal(UInt64)
