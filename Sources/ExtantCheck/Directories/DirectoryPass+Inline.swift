@@ -110,7 +110,10 @@ extension DirectoryPass {
     }
     let start = offset + DirectoryEntryRecord.headSize
     var bytes = buffer.mutableBytes
-    for candidate in DirectoryNames.replacements(for: name(at: offset), growing: false) {
+    let name = name(at: offset)
+    var number = 1
+    while let candidate = DirectoryNames.replacement(number, for: name, growing: false) {
+      number += 1
       bytes.copy(candidate, at: start)
       isChanged = true
       // As many names as fit in an inode are soon looked through.

@@ -212,6 +212,8 @@ struct DirectoryRebuild {
   ) throws(FileSystemError) {
     var names = Set(contents.entries.map { key(contents.name($0)) })
     var removed = Set<Int>()
+    // By what stays of the name: numbers are not tried again.
+    var numbers: [[UInt8]: Int] = [:]
     for (index, first) in repeated {
       let entry = contents.entries[index]
       let name = contents.name(entry)
@@ -224,9 +226,14 @@ struct DirectoryRebuild {
         continue
       }
       let isEncrypted = raw.flags.contains(.encrypted)
-      guard
-        let other = DirectoryNames.replacements(for: name, growing: !isEncrypted)
-          .first(where: { !names.contains(key($0)) }), !contents.carriesHashes,
+      let stem = Array(name.prefix(isEncrypted ? max(0, name.count - 8) : 240))
+      var candidate: [UInt8]?
+      repeat {
+        let number = numbers[stem, default: 0] + 1
+        numbers[stem] = number
+        candidate = DirectoryNames.replacement(number, for: name, growing: !isEncrypted)
+      } while candidate.map { names.contains(key($0)) } ?? false
+      guard let other = candidate, !contents.carriesHashes,
         try round.found(
           .directory(
             name == contents.name(contents.entries[first]) ? .duplicateName : .duplicateFoldedName),
