@@ -13,6 +13,7 @@ public enum InlineIssue: String, IssueArea {
 
   // The data.
   case flagMissing = "flag-missing"
+  case markMissing = "mark-missing"
   case extentTreeInstead = "extent-tree-instead"
   case noAttribute = "no-attribute"
   case nothingLeft = "nothing-left"
@@ -57,6 +58,10 @@ public enum InlineIssue: String, IssueArea {
       IssueEntry(
         .major, "has data in the inode, by its attribute and i_block, and no flag that says so",
         repair: "Set the flag")
+    case .markMissing:
+      IssueEntry(
+        .major, "has data in the inode and lacks the magic number before the attributes there",
+        repair: "Write it")
     case .extentTreeInstead:
       IssueEntry(
         .major, "is flagged as having data in the inode, but has extents there",

@@ -44,6 +44,22 @@ extension CheckRound {
     inode.isChanged = true
   }
 
+  /// The magic number is gone that says that attributes follow, but those that go with data in the
+  /// inode do.
+  func restoreInlineMark(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    guard hasInlineData(inode.raw), let range = xattrRange(inode.raw),
+      inode.raw.le32(range.lowerBound) != RawXattrArea.magic
+    else { return }
+    var marked = inode.raw
+    marked.setLE32(RawXattrArea.magic, at: range.lowerBound)
+    guard XattrScan(.inode, marked.bytes.rawBytes.extracting(range)).isSound,
+      InlineData.valueRange(marked, range) != nil,
+      try found(.inline(.markMissing), .inode(inode.number))
+    else { return }
+    inode.raw = marked
+    inode.isChanged = true
+  }
+
   /// Both flags are set, which cannot be: the data in i_block tells.
   private func settleFlags(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let features = superblock.features.incompat

@@ -11,6 +11,7 @@ extension CheckRound {
     }
     // Nobody looks for attributes in reserved inodes.
     if inode.number >= InodeNumber(superblock.firstInode) || inode.number == .root {
+      try restoreInlineMark(&inode)
       try checkInodeXattrs(&inode)
       try restoreInlineFlag(&inode)
     }

@@ -55,6 +55,9 @@ extension Recipe {
         raw.flags.insert(.extents)
       }
     },
+    Recipe(.inline(.markMissing), base: .inlineData) { planter in
+      try planter.inode("/small") { raw in raw.setLE32(12, at: Planter.xattrStart(raw)) }
+    },
     Recipe(.inline(.extentTreeInstead), base: .inlineData) { planter in
       try planter.inode("/file") { raw in
         raw.flags.insert(.inlineData)
