@@ -166,7 +166,7 @@ public enum JournalIssue: String, IssueArea {
       IssueEntry(
         .notice,
         "has a journal whose last transaction is damaged, as one is that was never finished",
-        repair: "Leave it out", isSafe: true)
+        repair: "Replay what is sound of it", isSafe: true)
     case .transactionDamaged:
       IssueEntry(
         .major, "has a journal with a damaged transaction that others follow",

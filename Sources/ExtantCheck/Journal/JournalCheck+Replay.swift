@@ -47,6 +47,9 @@ extension JournalCheck {
       if plan.isDamaged {
         _ = try found(
           .lastTransactionDamaged, place, found: plan.notes.first.map { .text($0) })
+        // A transaction that was committed counts here as far as it is sound: what follows mends
+        // what does not fit together then.
+        plan = try recovery.salvagePlan()
       }
     } catch .corrupt(let corruption) {
       _ = try found(.transactionDamaged, place, found: .text(corruption.rule))
