@@ -33,6 +33,7 @@ public enum XattrIssue: String, IssueArea {
   case valueInodeReferenceCount = "value-inode-reference-count"
   case valueInodeUnreferenced = "value-inode-unreferenced"
   case valueInodeNamed = "value-inode-named"
+  case valueInodeKind = "value-inode-kind"
   case valueInodeSize = "value-inode-size"
   case valueInodeSizeBesideData = "value-inode-size-beside-data"
   case valueInodeFeature = "value-inode-feature"
@@ -146,6 +147,10 @@ public enum XattrIssue: String, IssueArea {
       IssueEntry(
         .notice, "is there for an attribute's value and has only a name in a directory",
         repair: "Make it an ordinary file")
+    case .valueInodeKind:
+      IssueEntry(
+        .notice, "is no file and flagged as the place of an attribute's value",
+        repair: "Clear the flag", isSafe: true)
     case .valueInodeSize:
       IssueEntry(
         .notice, "has an attribute whose size is not that of the inode with its value",

@@ -6,9 +6,7 @@ extension CheckRound {
   /// Pass 1 for attributes, in the inode and in their block: mends them, claims the block once
   /// however many inodes share it, and charges it to the inode.
   func checkXattrs(_ inode: inout ExaminedInode) throws(FileSystemError) {
-    if inode.raw.flags.contains(.eaInode), inode.raw.kind == .regular {
-      xattrs.valueInodes[inode.number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
-    }
+    if inode.raw.flags.contains(.eaInode) { try checkValueFlag(&inode) }
     // Nobody looks for attributes in reserved inodes.
     if inode.number >= InodeNumber(superblock.firstInode) || inode.number == .root {
       try restoreInlineMark(&inode)
@@ -16,6 +14,16 @@ extension CheckRound {
       try restoreInlineFlag(&inode)
     }
     try checkXattrBlock(&inode)
+  }
+
+  private func checkValueFlag(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    let number = inode.number
+    if inode.raw.kind == .regular {
+      xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
+    } else if !inode.hasWrongChecksum, try found(.xattr(.valueInodeKind), .inode(number)) {
+      inode.raw.flags.remove(.eaInode)
+      inode.isChanged = true
+    }
   }
 
   /// Where attributes may lie in the inode, from their magic number on; nil where there is no room.

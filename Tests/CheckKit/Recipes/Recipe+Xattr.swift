@@ -274,6 +274,11 @@ extension Recipe {
       try planter.debugfs("ln <\(number)> /named")
     },
     Recipe(
+      .xattr(.valueInodeKind), base: values, e2fsck: .clean("it does not ask for the kind")
+    ) { planter in
+      try planter.inode("/dir") { $0.flags.insert(.eaInode) }
+    },
+    Recipe(
       .xattr(.valueInodeSize), base: values, e2fsck: .clean("it does not compare sizes")
     ) { planter in
       try planter.inode("/small") { raw in
