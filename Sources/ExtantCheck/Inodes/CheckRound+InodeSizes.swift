@@ -16,6 +16,7 @@ extension CheckRound {
     // i_blocks of a target in the inode is nothing that e2fsck looks at.
     if inode.raw.kind == .symbolicLink, inode.raw.flags.contains(.inlineData) { return }
     try checkBlockCount(&inode)
+    if superblock.clusterShift > 0 { try checkClusterMap(&inode) }
   }
 
   private func checkDirectorySize(_ inode: inout ExaminedInode) throws(FileSystemError) {
@@ -108,6 +109,44 @@ extension CheckRound {
       raw.blocksLow = UInt32(truncatingIfNeeded: counted)
       if hasHigh { raw.blocksHigh = UInt16(truncatingIfNeeded: counted >> 32) }
     }
+  }
+
+  /// Where blocks come in clusters there are no block pointers, not even to blocks of pointers.
+  private func checkClusterMap(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    let number = inode.number
+    let attributes = inode.raw.fileACL(superblock).rawValue == 0 ? 0 : 1 << claims.clusterShift
+    guard inode.raw.kind == .regular || inode.raw.kind == .directory,
+      number == .root || number.rawValue >= superblock.firstInode,
+      inode.raw.flags.isDisjoint(with: [.extents, .inlineData]),
+      inode.chargedBlocks > attributes, try found(.pointersWithBigalloc, number)
+    else { return }
+    func convert(_ round: CheckRound) throws(FileSystemError) {
+      try round.convertToExtents(number)
+    }
+    putOff.append(convert)
+  }
+
+  /// Maps an inode's blocks by extents instead of pointers. Where no block is free for the tree, it
+  /// stays as it is.
+  private func convertToExtents(_ number: InodeNumber) throws(FileSystemError) {
+    let old = try readInode(number)
+    guard inodes.isInUse(number), old.hasMap, !old.flags.contains(.extents) else { return }
+    var runs: [MapRun] = []
+    try forEachRun(number, old) { (run) throws(FileSystemError) in
+      runs.append(run)
+      return true
+    }
+    var mapBlocks: [BlockAddress] = []
+    try forEachMapBlock(number, old) { (address) throws(FileSystemError) in
+      mapBlocks.append(address)
+      return true
+    }
+    var raw = old
+    raw.flags.insert(.extents)
+    raw.blockArea = RawInode.emptyExtentRoot
+    guard try writeMap(number, &raw, runs) else { return }
+    for address in mapBlocks { claims.release(address) }
+    try writeInode(number, raw)
   }
 }
 

@@ -6,8 +6,8 @@ extension CheckRound {
   /// found. An image made by a clock that starts at 0 has small times of its own.
   private var knowsOrphanNumbers: Bool {
     let count = Int64(superblock.inodeCount)
-    return superblock.writeTime >= count && superblock.mountTime >= count
-      && (superblock.makeTime == 0 || superblock.makeTime >= count)
+    return [superblock.writeTime, superblock.mountTime, superblock.makeTime]
+      .allSatisfy { $0 == 0 || $0 >= count }
   }
 
   /// The rules for inodes in use and for deleted ones that look at i_dtime alone.

@@ -194,6 +194,9 @@ extension InodeIssue {
         .minor, "has a size that extents cannot reach", repair: "Correct the size", isSafe: true)
     case .blockCount:
       IssueEntry(.minor, "has a wrong block count", repair: "Count them", isSafe: true)
+    case .pointersWithBigalloc:
+      IssueEntry(
+        .major, "has block pointers in a filesystem of clusters", repair: "Give it extents")
     case .largeFileFeature:
       IssueEntry(
         .minor, "has 2 GiB or more, and the filesystem does not say that it may",

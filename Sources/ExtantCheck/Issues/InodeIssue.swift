@@ -62,5 +62,6 @@ public enum InodeIssue: String, IssueArea {
   case sizeForPointers = "size-for-pointers"
   case sizeForExtents = "size-for-extents"
   case blockCount = "block-count"
+  case pointersWithBigalloc = "pointers-with-bigalloc"
   case largeFileFeature = "large-file-feature"
 }

@@ -64,11 +64,9 @@ extension Recipe {
       planter.group(0) { $0.unusedInodes = $0.freeInodes }
     },
     inode(.orphanNumber) { planter in
-      planter.superblock { $0.setLE32($0.le32(0x30), at: 0x2c) }
       try planter.inode("/small") { $0.deletionTime = 13 }
     },
     inode(.orphanNumber, "deleted") { planter in
-      planter.superblock { $0.setLE32($0.le32(0x30), at: 0x2c) }
       try planter.debugfs("rm /empty")
       try planter.inode(try lastFreed(planter)) { $0.deletionTime = 13 }
     },
@@ -250,6 +248,16 @@ extension Recipe {
     inode(.sizeForExtents, of: "/empty") { $0.wholeSize = 1 << 45 },
     inode(.blockCount, of: "/file") { $0.blocksLow += 2 },
     inode(.blockCount, "fast symlink", of: "/symlink") { $0.blocksLow += 2 },
+    inode(.pointersWithBigalloc, base: .bigalloc) { planter in
+      let blocks = try planter.blocks("/file")
+      try planter.inode("/file") { raw in
+        raw.flags.remove(.extents)
+        raw.blockArea = [UInt8](repeating: 0, count: 60)
+        for (index, address) in blocks.enumerated() {
+          raw.setBlockWord(index, UInt32(truncatingIfNeeded: address.rawValue))
+        }
+      }
+    },
     inode(.largeFileFeature) { planter in
       planter.superblock { $0.setLE32($0.le32(0x64) & ~2, at: 0x64) }
       try planter.inode("/sparse") { $0.wholeSize = 1 << 32 }
