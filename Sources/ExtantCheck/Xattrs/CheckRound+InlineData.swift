@@ -151,6 +151,10 @@ extension CheckRound {
       guard try found(.inline(.nothingLeft), place) else { return }
       removeInlineData(&changed)
       changed.wholeSize = 0
+      if kind == .regular, superblock.features.incompat.contains(.extents) {
+        changed.flags.insert(.extents)
+        changed.blockArea = RawInode.emptyExtentRoot
+      }
     }
     inode.raw = changed
     inode.isChanged = true
