@@ -40,14 +40,25 @@ public struct ImageJudge {
   }
 
   /// Judges an image that e2fsck has not seen yet.
-  public func judge(_ bytes: [UInt8]) throws -> Judgement {
+  ///
+  /// - Parameter original: what could be read before it was damaged.
+  public func judge(_ bytes: [UInt8], original: Survivors?) throws -> Judgement {
     try System.write(bytes, to: ours)
     let check = try e2fsck("-fn", ours).status
-    return try judge(SharedImages.Verdict(check: check, repair: -1, after: -1))
+    return try judge(SharedImages.Verdict(check: check, repair: -1, after: -1), original)
+  }
+
+  /// What can be read in a sound image; nil where the kernel cannot be asked.
+  public func survivors(_ bytes: [UInt8]) throws -> Survivors? {
+    guard Environment.hasKernelMounts else { return nil }
+    try System.write(bytes, to: theirs)
+    return try Survivors(ofImage: theirs, folder)
   }
 
   /// The image is at `ours`.
-  private func judge(_ verdict: SharedImages.Verdict) throws -> Judgement {
+  private func judge(
+    _ verdict: SharedImages.Verdict, _ original: Survivors? = nil
+  ) throws -> Judgement {
     try copy(ours, to: theirs)
     var result = Judgement(e2fsck: verdict)
     if result.e2fsck.after < 0 {
@@ -72,7 +83,7 @@ public struct ImageJudge {
     result.changedBySecond = try System.contents(ours) != repaired
     weigh(check, repair, after, second, &result)
     if Environment.hasKernelMounts, result.after == 0, result.e2fsck.after == 0 {
-      try compareFiles(&result)
+      try compareFiles(original, &result)
     }
     return result
   }
@@ -108,14 +119,14 @@ public struct ImageJudge {
     }
   }
 
-  private func compareFiles(_ result: inout Judgement) throws {
+  private func compareFiles(_ original: Survivors?, _ result: inout Judgement) throws {
     guard let expected = try Survivors(ofImage: theirs, folder) else { return }
     guard let found = try Survivors(ofImage: ours, folder) else {
       result.problems.append("the kernel does not mount what we repaired")
       return
     }
     result.survivors = expected.count
-    result.lost = found.missing(of: expected)
+    result.lost = found.missing(of: expected, original: original)
     if !result.lost.isEmpty {
       result.problems.append(
         "lost \(result.lost.count) of \(expected.count) files: "

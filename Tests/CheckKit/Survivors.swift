@@ -46,11 +46,18 @@ public struct Survivors: Sendable {
 
   /// The paths of `other` whose files are not here: not at their path, not as their inode (names in
   /// lost+found are each tool's own choice), and, where they hold anything, not elsewhere either.
-  public func missing(of other: Survivors) -> [String] {
+  ///
+  /// - Parameter original: the image before it was damaged, where that is known: what is not in
+  ///   there has not survived, whatever `other` made of it.
+  public func missing(of other: Survivors, original: Survivors?) -> [String] {
     other.byPath.filter { path, file in
       // Either tool makes one where there is none.
-      path != "/lost+found" && byPath[path]?.node != file.node && byInode[file.inode] != file.node
-        && !(file.node.size > 0 && all.contains(file.node))
+      guard path != "/lost+found", byPath[path]?.node != file.node,
+        byInode[file.inode] != file.node, !(file.node.size > 0 && all.contains(file.node))
+      else { return false }
+      if let original { return original.all.contains(file.node) }
+      // What was emptied there, and is not empty here, is no loss.
+      return file.node.size > 0 || byInode[file.inode]?.type != file.node.type
     }.map { $0.key.isEmpty ? "/" : $0.key }.sorted()
   }
 }

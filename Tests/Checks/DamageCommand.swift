@@ -27,13 +27,16 @@ struct DamageCommand: ParsableCommand {
     guard let first else { throw ValidationError("--seed: no number") }
     let bases = BaseImage.named.filter { named in base.map { $0 == named.name } ?? true }
     guard !bases.isEmpty else { throw ValidationError("--base: there is no such image") }
+    var originals: [String: Survivors] = [:]
     var failures = 0
     for index in 0..<UInt64(clamping: count) {
       let seed = first &+ index
       // One seed is one image, whatever the others are.
       let (name, image) = bases[Int(seed % UInt64(bases.count))]
-      let damage = try Damage(try image.bytes(), seed: seed)
-      let judgement = try judge.judge(damage.bytes)
+      let sound = try image.bytes()
+      if originals[name] == nil { originals[name] = try judge.survivors(sound) }
+      let damage = try Damage(sound, seed: seed)
+      let judgement = try judge.judge(damage.bytes, original: originals[name])
       guard !judgement.problems.isEmpty else { continue }
       failures += 1
       say("FAILED \(name), seed \(Seed.text(seed)): \(damage.done.joined(separator: "; "))")

@@ -106,6 +106,9 @@ final class CheckSession {
   private var outcome: String {
     guard let report else { return "unknown" }
     if report.wasSkipped { return "clean" }
+    if options.journalOnly, !findings.isBroken {
+      return isWritten ? "journal replayed" : "nothing to replay"
+    }
     if !findings.isBroken { return "sound" }
     if isWritten { return report.leftCount > 0 ? "partly repaired" : "repaired" }
     return failure == nil ? "broken" : "unknown"
