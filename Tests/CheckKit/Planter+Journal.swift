@@ -83,6 +83,26 @@ extension Planter {
     if asksForRecovery { setIncompat(.needsRecovery, to: true) }
   }
 
+  /// Writes a fast commit that adds to the one transaction in the log.
+  func fastCommit(_ records: [(tag: UInt16, value: [UInt8])]) throws {
+    let places = try journalBlocks()
+    let journal = try JournalSuperblock(readBlock(places[0]).rawBytes, superblock: superblock)
+    func word(_ value: UInt32) -> [UInt8] {
+      (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    func record(_ tag: UInt16, _ value: [UInt8]) -> [UInt8] {
+      [UInt8(tag), 0, UInt8(truncatingIfNeeded: value.count), UInt8(value.count >> 8)] + value
+    }
+    let sequence = word(journal.sequence &+ 1)
+    var bytes = record(9, word(0) + sequence)
+    for (tag, value) in records { bytes += record(tag, value) }
+    bytes += record(8, sequence + word(0)).dropLast(4)
+    bytes += word(crc32c(0, bytes))
+    block(places[Int(journal.lastLogBlock) + 1]) { part in
+      part = bytes + [UInt8](repeating: 0, count: part.count - bytes.count)
+    }
+  }
+
   // MARK: Superblock
 
   func setCompat(_ feature: CompatFeatures, to value: Bool) {

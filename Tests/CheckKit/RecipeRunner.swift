@@ -1,4 +1,5 @@
 import BlockIO
+import Extant
 import ExtantBase
 import ExtantCheck
 import TestSupport
@@ -88,6 +89,9 @@ public struct RecipeRunner {
     options.isForced = true
     // Nobody else has the image.
     options.pause = { _ in }
+    options.applyFastCommits = { (device) throws(FileSystemError) in
+      try FileSystem.applyFastCommits(on: device)
+    }
     let report = try Checker.check(device, options)
     return (report, try report.repaired.map { try ImageBytes.contents($0) } ?? bytes)
   }

@@ -156,6 +156,28 @@ extension Recipe {
 
   // MARK: What it holds
 
+  private static func fastCommitRecipe(
+    _ kind: JournalIssue, _ variant: String?, with others: [IssueKind],
+    _ record: @escaping @Sendable (Planter) throws -> (UInt16, [UInt8])
+  ) -> Recipe {
+    let base = BaseImage(["-t", "ext4", "-b", "1024", "-J", "size=2"], size: 16384)
+    return Recipe(
+      .journal(kind), variant, base: base, with: others,
+      e2fsck: .clean("with -n it does not look at the log")
+    ) { planter in
+      try planter.journalSuperblock { part in
+        part.setBE32(0x33, at: 0x28)
+        part[0x50] = 4
+        part.setBE32(16, at: 0x54)
+      }
+      planter.setCompat(.fastCommit, to: true)
+      let home = try planter.inodeBlock("/file")
+      try planter.log([.init(blocks: [(home, planter.readBlock(home))])])
+      let (tag, value) = try record(planter)
+      try planter.fastCommit([(tag, value)])
+    }
+  }
+
   private static let logRecipes: [Recipe] = [
     Recipe(.journal(.needsReplay), e2fsck: notSeen) { planter in
       let home = try planter.inodeBlock("/file")
@@ -203,6 +225,20 @@ extension Recipe {
         .init(blocks: [(BlockAddress(1_000_000), planter.readBlock(home))]),
         .init(blocks: [(home, planter.readBlock(home))]),
       ])
+    },
+    fastCommitRecipe(.needsReplay, "fastCommit", with: []) { planter in
+      let root: [UInt8] = [2, 0, 0, 0]
+      let small = try planter.inodeNumber("/small").rawValue
+      let inode = (0..<4).map { UInt8(truncatingIfNeeded: small >> (8 * UInt32($0))) }
+      return (4, root + inode + Array("again".utf8))
+    },
+    fastCommitRecipe(
+      .fastCommitsDamaged, nil, with: [.journal(.needsReplay)]
+    ) { planter in
+      // A range past the end of the filesystem.
+      let small = try planter.inodeNumber("/small").rawValue
+      let inode = (0..<4).map { UInt8(truncatingIfNeeded: small >> (8 * UInt32($0))) }
+      return (1, inode + [0, 0, 0, 0, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0])
     },
     Recipe(
       .journal(.superblockInLogBad), with: [.journal(.needsReplay)], e2fsck: notSeen
