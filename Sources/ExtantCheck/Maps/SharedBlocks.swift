@@ -13,12 +13,15 @@ struct SharedBlocks {
   /// Inodes that share something, or lie across the bounds of clusters.
   private var claimants: [InodeNumber] = []
   private var misaligned: Set<InodeNumber>
+  /// No more clusters than these are free: what needs more is not tried.
+  private var freeLimit: UInt64
   /// Where the contents of directories that were moved are now.
   private var movedDirectories: [InodeNumber: [MapRun]] = [:]
 
   init(_ round: CheckRound) throws(FileSystemError) {
     self.round = round
     misaligned = Set(round.maps.misaligned)
+    freeLimit = round.claims.freeCount
     try gather()
   }
 
@@ -100,8 +103,10 @@ struct SharedBlocks {
     guard round.inodes.isInUse(number) else { return }
     var raw = try round.readInode(number)
     var own: [Range<UInt64>] = []
+    var total: UInt64 = 0
     let isMisaligned = misaligned.contains(number)
     try forEachClaim(number, raw) { clusters in
+      total &+= UInt64(clusters.count)
       if isMisaligned || round.claims.shared.intersects(clusters) { own.append(clusters) }
     }
     // From now on only the claims of others count.
@@ -128,7 +133,14 @@ struct SharedBlocks {
     if !isLeft {
       // What nobody else claims any more is this inode's alone.
       for clusters in exclusive { round.claims.unshare(clusters: clusters) }
-      if try mover.move(number, &raw) {
+      let needed = mover.movedCount >> round.claims.clusterShift
+      var isMoved = false
+      if needed <= freeLimit {
+        isMoved = try mover.move(number, &raw)
+        if !isMoved { freeLimit = round.claims.freeCount }
+      }
+      if isMoved {
+        freeLimit -= min(needed, freeLimit)
         try round.writeInode(number, raw)
         release(own)
         if raw.kind == .directory { movedDirectories[number] = mover.runs }
@@ -141,6 +153,13 @@ struct SharedBlocks {
     if isLeft {
       for clusters in own { segments.add(clusters) }
     } else {
+      var others: UInt64 = 0
+      for clusters in own {
+        for segment in segments.segments(in: clusters) where segment.count > 0 || segment.isFixed {
+          others &+= UInt64(segment.clusters.count)
+        }
+      }
+      if total > others { freeLimit &+= total - others }
       try round.freeInode(number)
       release(own)
     }

@@ -73,6 +73,9 @@ struct BlockClaims: Sendable {
   /// The claims that are left on clusters that were shared are one each.
   mutating func unshare(clusters: Range<UInt64>) { shared.remove(clusters) }
 
+  /// Clusters that nobody claims.
+  var freeCount: UInt64 { used.limit - min(used.count, used.limit) }
+
   func isClaimed(_ address: BlockAddress) -> Bool { used.contains(cluster(of: address)) }
   func isShared(_ address: BlockAddress) -> Bool { shared.contains(cluster(of: address)) }
 
