@@ -91,7 +91,9 @@ struct XattrSalvage {
     let start = offset + RawXattrEntry.headSize
     let nameRange = start..<start + entry.nameLength
     // An entry of zeros but for what an empty value does not need: it would end the list.
-    if entry.nameIndex == 0, entry.nameLength == 0, entry.valueSize == 0, !area.isBlock {
+    if entry.nameIndex == 0, entry.nameLength == 0, entry.valueSize == 0, entry.valueInode == 0,
+      !area.isBlock
+    {
       return nil
     }
     let name = XattrName(index: entry.nameIndex, suffix: bytes.array(nameRange))
