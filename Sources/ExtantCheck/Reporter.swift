@@ -9,6 +9,8 @@ final class Reporter {
   let options: CheckOptions
   var report = CheckReport()
   private(set) var repairsInRound = 0
+  /// Of these, repairs of what made the image broken: notices do not count.
+  private(set) var mendedInRound = 0
   /// The journal on a device of its own, over an overlay: the same in all rounds.
   var externalJournal: JournalArea?
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
@@ -16,7 +18,10 @@ final class Reporter {
 
   init(_ options: CheckOptions) { self.options = options }
 
-  func startRound() { repairsInRound = 0 }
+  func startRound() {
+    repairsInRound = 0
+    mendedInRound = 0
+  }
 
   /// Records the issue. True where it shall be repaired now: always but where somebody was asked and
   /// said no, for in every other mode the repairs are a plan first.
@@ -33,6 +38,7 @@ final class Reporter {
       return false
     }
     repairsInRound += 1
+    if entry.severity > .notice { mendedInRound += 1 }
     return true
   }
 
@@ -41,7 +47,9 @@ final class Reporter {
   func giveUp(_ issue: Issue) {
     guard declined.insert(issue).inserted else { return }
     repairsInRound -= 1
-    if issue.kind.entry.severity > .notice { report.leftCount += 1 }
+    guard issue.kind.entry.severity > .notice else { return }
+    mendedInRound -= 1
+    report.leftCount += 1
   }
 
   /// Records an issue that nothing is done about here: a notice, or one that its repair leaves to

@@ -9,7 +9,7 @@ extension CheckRound {
   /// What merely follows from a repair of this round is written without a word.
   func checkQuota() throws(FileSystemError) {
     guard superblock.features.readOnlyCompat.contains(.quota) else { return }
-    let followsRepairs = reporter.repairsInRound > 0
+    let followsRepairs = reporter.mendedInRound > 0
     for kind in QuotaKind.allCases {
       guard let number = superblock.quotaInode(kind),
         number == kind.reservedInode || number.rawValue >= superblock.firstInode,
@@ -123,8 +123,11 @@ extension CheckRound {
     var writer = QuotaWriter(kind, entries)
     if let head, head.magic == QuotaFile.magic(kind) { writer.takeGraces(from: head) }
     if try !storeQuotaFile(number, writer) {
-      // What was reported stays as it is: there is no room.
-      reporter.report.leftCount += 1
+      // There is no room.
+      for issue in reporter.report.issues {
+        guard case .quota = issue.kind, issue.place.inode == number else { continue }
+        reporter.giveUp(issue)
+      }
     }
   }
 
@@ -161,7 +164,8 @@ extension CheckRound {
     var end: UInt64 = 0
     var rest: [MapRun] = []
     try forEachRun(number, raw) { (run: MapRun) throws(FileSystemError) -> Bool in
-      guard run.logical == end, end < count else {
+      // Any block will do, but a cluster's must lie in it as they did.
+      guard run.logical == end || ratio == 1, end < count else {
         rest.append(run)
         return true
       }

@@ -9,7 +9,7 @@ extension CheckRound {
   /// took, or that the inode freed by one gave back.
   func checkSummaries() throws(FileSystemError) {
     guard groups.count == Int(superblock.groupCount) else { return }
-    let followsRepairs = reporter.repairsInRound > 0
+    let followsRepairs = reporter.mendedInRound > 0
     try checkBlockBitmaps(followsRepairs: followsRepairs)
     try checkInodeBitmaps(followsRepairs: followsRepairs)
     reporter.report.blockCount = superblock.blockCount
