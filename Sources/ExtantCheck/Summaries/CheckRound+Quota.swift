@@ -138,6 +138,8 @@ extension CheckRound {
     let blockSize = UInt64(superblock.blockSize)
     let size = UInt64(writer.blockCount) * UInt64(QuotaFile.blockSize)
     var raw = try readInode(number)
+    // Pass 1 saw no map there, and claimed none.
+    if raw.flags.contains(.inlineData) { raw = newQuotaInode(number) }
     guard let runs = try resizedRuns(number, &raw, to: (size + blockSize - 1) / blockSize) else {
       return false
     }
