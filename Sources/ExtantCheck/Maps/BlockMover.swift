@@ -25,6 +25,7 @@ struct BlockMover {
   /// In blocks.
   private(set) var sharedCount: UInt64 = 0
   private(set) var misalignedCount: UInt64 = 0
+  private var nodeCount: UInt64 = 0
   private(set) var firstConflict: Conflict?
 
   /// Takes the segments, so that they are changed in place, until `giveBack`.
@@ -43,6 +44,8 @@ struct BlockMover {
 
   /// In blocks.
   var movedCount: UInt64 { sharedCount + misalignedCount }
+  /// The same without blocks of the map, of which the new one may need fewer.
+  var movedDataCount: UInt64 { movedCount - nodeCount }
   /// Nothing is to be moved.
   var isIdle: Bool { movedCount == 0 }
   /// The contents as they are after `move`.
@@ -52,7 +55,10 @@ struct BlockMover {
 
   mutating func add(node address: BlockAddress) {
     let cluster = round.claims.cluster(of: address)
-    if take(cluster) == false { sharedCount += 1 }
+    if !take(cluster) {
+      sharedCount += 1
+      nodeCount += 1
+    }
   }
 
   mutating func add(_ run: MapRun) {

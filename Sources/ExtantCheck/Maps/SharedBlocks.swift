@@ -133,7 +133,7 @@ struct SharedBlocks {
     if !isLeft {
       // What nobody else claims any more is this inode's alone.
       for clusters in exclusive { round.claims.unshare(clusters: clusters) }
-      let needed = mover.movedCount >> round.claims.clusterShift
+      let needed = mover.movedDataCount >> round.claims.clusterShift
       var isMoved = false
       if needed <= freeLimit {
         isMoved = try mover.move(number, &raw)
