@@ -19,6 +19,26 @@ public struct RawInode: Sendable, Equatable {
 
   private typealias Field = Inode.Field
 
+  /// Where fields lie, in bytes from the slot's start, for who reads them in place.
+  public enum Offset {
+    public static let mode = Inode.Field.mode
+    public static let sizeLow = Inode.Field.sizeLow
+    public static let accessTime = Inode.Field.accessTime
+    public static let changeTime = Inode.Field.changeTime
+    public static let modificationTime = Inode.Field.modificationTime
+    public static let deletionTime = Inode.Field.deletionTime
+    public static let linkCount = Inode.Field.linksCount
+    public static let blocksLow = Inode.Field.blocksLow
+    public static let flags = Inode.Field.flags
+    public static let fileACLLow = Inode.Field.fileACLLow
+    public static let sizeHigh = Inode.Field.sizeHigh
+    /// i_faddr, which nothing uses.
+    public static let fragmentAddress = 0x70
+    public static let blocksHigh = Inode.Field.blocksHigh
+    public static let extraSize = Inode.Field.extraSize
+    public static let creationTime = Inode.Field.creationTime
+  }
+
   // MARK: Words
 
   public func u8(_ offset: Int) -> UInt8 { bytes.rawBytes.u8(offset) }

@@ -36,6 +36,10 @@ public struct CheckOptions: Sendable {
   /// Waits as many seconds, to see whether another host uses the image (`mmp`); nil sleeps.
   public var pause: (@Sendable (_ seconds: Int) -> Void)?
 
+  /// Whether pass 1 takes no short way for inodes in which nothing is odd; for tests that hold the short
+  /// way against the long one.
+  package var looksClosely = false
+
   /// Called with each issue that can be repaired, as it is found. With mode `ask` the answer decides on the repair; else
   /// it is not looked at.
   public var decide: (@Sendable (Issue) throws(FileSystemError) -> Bool)?

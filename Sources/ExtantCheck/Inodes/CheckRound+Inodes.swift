@@ -54,15 +54,20 @@ extension CheckRound {
     let firstOrdinary = superblock.firstInode
     let perBlock = Int(superblock.inodesPerBlock)
     var garbage = GarbageBlock()
+    var plainFiles = options.looksClosely ? nil : PlainFileTest(superblock)
     // Writes of inodes that made what is in `buffer` old. An inode's own slot is behind us.
     var expectedWrites = inodeWrites
     for index in 0..<count {
       let number = InodeNumber(first.rawValue &+ UInt32(index))
       let place = index * size..<(index + 1) * size
       let isOld = inodeWrites != expectedWrites
-      if !isOld, buffer.bytes.isZero(place) {
-        if number.rawValue < firstOrdinary { examineEmptyReserved(number) }
-        continue
+      if !isOld {
+        let slot = buffer.bytes.extracting(place)
+        if let plain = plainFiles?.findings(slot, number), enterPlain(plain, number) { continue }
+        if slot.isZero(0..<size) {
+          if number.rawValue < firstOrdinary { examineEmptyReserved(number) }
+          continue
+        }
       }
       var inode = ExaminedInode(
         number, isOld ? try readInode(number) : RawInode(buffer.bytes.array(place)))

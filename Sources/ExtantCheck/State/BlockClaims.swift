@@ -59,6 +59,9 @@ struct BlockClaims: Sendable {
     claim(clusters: clusters(address, count: count))
   }
 
+  /// Claims clusters that nobody has claimed; false, with nothing changed, where somebody has.
+  mutating func claimFree(_ clusters: Range<UInt64>) -> Bool { used.insertIfFree(clusters) }
+
   /// Claims what the filesystem itself takes: parts of it may lie in one cluster.
   mutating func claimSystem(_ address: BlockAddress, count: UInt64 = 1) {
     used.insert(clusters(address, count: count))

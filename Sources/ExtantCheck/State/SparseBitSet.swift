@@ -63,6 +63,23 @@ struct SparseBitSet: Sendable {
     }
   }
 
+  /// Adds a range below the limit; false, with nothing changed, where any of it was there already.
+  mutating func insertIfFree(_ range: Range<UInt64>) -> Bool {
+    guard range.upperBound <= limit else { return false }
+    let bit = range.lowerBound & 63
+    let page = Int(range.lowerBound >> 15)
+    if bit + UInt64(range.count) <= 64, !range.isEmpty, !pages[page].isEmpty {
+      let mask: UInt64 = (~0 >> (64 - UInt64(range.count))) << bit
+      let word = Int(range.lowerBound & 0x7fff) >> 6
+      guard pages[page][word] & mask == 0 else { return false }
+      pages[page][word] |= mask
+      return true
+    }
+    guard !intersects(range) else { return false }
+    insert(range)
+    return true
+  }
+
   /// Whether any number of the range is in the set.
   func intersects(_ range: Range<UInt64>) -> Bool {
     var found = false
