@@ -53,6 +53,7 @@ extension CheckRound {
     let size = superblock.inodeSize
     let firstOrdinary = superblock.firstInode
     let perBlock = Int(superblock.inodesPerBlock)
+    let rules = PlainFileRules(superblock)
     var garbage = GarbageBlock()
     var plainFiles = options.looksClosely ? nil : PlainFileTest(superblock)
     // Writes of inodes that made what is in `buffer` old. An inode's own slot is behind us.
@@ -69,6 +70,7 @@ extension CheckRound {
           continue
         }
       }
+      if !isOld, rules.isUsable, takePlainFile(buffer, place, number, rules) { continue }
       var inode = ExaminedInode(
         number, isOld ? try readInode(number) : RawInode(buffer.bytes.array(place)))
       inode.hasWrongChecksum = !inode.raw.hasValidChecksum(number, superblock)
