@@ -85,6 +85,15 @@ struct SuperblockFields {
     {
       incompat.remove(.csumSeed)
     }
+    let perGroup = le32(SuperblockField.blocksPerGroup)
+    let clusters = le32(SuperblockField.clustersPerGroup)
+    // Without clusters nothing goes by it.
+    if !readOnlyCompat.contains(.bigalloc), clusters != perGroup,
+      try found(
+        .badClustersPerGroup, .number(UInt64(clusters)), expected: .number(UInt64(perGroup)))
+    {
+      set32(perGroup, at: SuperblockField.clustersPerGroup)
+    }
     let flex = bytes.rawBytes.u8(SuperblockField.logGroupsPerFlex)
     if incompat.contains(.flexBg), flex > 31, try found(.badFlexSize, "2^\(flex)", expected: 16) {
       bytes.withMutableBytes { $0.setU8(4, at: SuperblockField.logGroupsPerFlex) }

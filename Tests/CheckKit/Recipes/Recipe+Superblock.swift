@@ -83,6 +83,9 @@ extension Recipe {
       .superblock(.badClustersPerGroup), base: .bigalloc, e2fsck: .refuses,
       plant: set32(SuperblockField.clustersPerGroup, 77)),
     Recipe(
+      .superblock(.badClustersPerGroup), "without-bigalloc", e2fsck: .refuses,
+      plant: set32(SuperblockField.clustersPerGroup, 4096)),
+    Recipe(
       .superblock(.badFirstDataBlock), e2fsck: .refuses,
       plant: set32(SuperblockField.firstDataBlock, 0)),
     Recipe(
