@@ -67,7 +67,7 @@ public enum GroupIssue: String, IssueArea {
         repair: "Look at all of them", isSafe: true)
     case .resizeInodeNotEmpty:
       IssueEntry(
-        .notice, "is the inode of resize_inode, in use without the feature", repair: "Clear it",
+        .minor, "is the inode of resize_inode, in use without the feature", repair: "Clear it",
         isSafe: true)
     case .resizeInodeInvalid:
       IssueEntry(
