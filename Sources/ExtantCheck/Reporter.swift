@@ -38,9 +38,11 @@ final class Reporter {
       return false
     }
     repairsInRound += 1
-    // A tree that is built anew gives blocks back, also where e2fsck minds it silently.
-    if case .map = issue.kind { mendedInRound += 1 } else if entry.severity > .notice {
-      mendedInRound += 1
+    switch issue.kind {
+    // A tree that is built anew, and fewer blocks of descriptors, give blocks back, also where
+    // e2fsck minds it silently.
+    case .map, .superblock(.firstMetaBgTooBig): mendedInRound += 1
+    default: if entry.severity > .notice { mendedInRound += 1 }
     }
     return true
   }
