@@ -3,31 +3,36 @@ import Ext4Format
 import ExtantBase
 
 extension CheckRound {
-  /// In bytes, at least: how much of an inode table is read at once.
-  private static let tablePieceSize = 1 << 20
-
   /// Pass 1: every inode in use, what it says of itself, and the blocks it claims.
   func checkInodes() throws(FileSystemError) {
-    let blockSize = superblock.blockSize
-    let perBlock = superblock.inodesPerBlock
-    let pieceBlocks = UInt32(max(1, Self.tablePieceSize / blockSize))
-    let buffer = BlockBuffer(byteCount: Int(pieceBlocks) * blockSize)
-    for (index, descriptor) in groups.enumerated() {
-      let group = GroupIndex(UInt32(index))
-      options.progress?(1, Double(index) / Double(groups.count))
-      let end = scannedInodeCount(in: group)
-      let first = superblock.firstInode(in: group).rawValue
-      var done: UInt32 = 0
-      while done < end {
-        let blocks = min(pieceBlocks, (end - done + perBlock - 1) / perBlock)
-        var bytes = buffer.mutableBytes
-        var part = bytes._mutatingExtracting(0..<Int(blocks) * blockSize)
-        let start = descriptor.inodeTable + UInt64(done / perBlock)
-        try image.overlay.read(into: &part, at: start.rawValue &* UInt64(blockSize))
-        let count = min(end - done, blocks * perBlock)
-        try examineInodes(buffer, from: InodeNumber(first + done), count: Int(count))
-        done += count
+    var pieces = InodeTablePieces(self)
+    guard var piece = pieces.next() else { return }
+    let size = pieces.pieceByteCount
+    let first = BlockBuffer(byteCount: size)
+    let reader = AheadReader(image, isThreaded: piece.bytes.byteCount == size)
+    defer { reader.end() }
+    var buffer = first
+    var other = reader.isThreaded ? BlockBuffer(byteCount: size) : first
+    // Writes of inodes since a piece was read make it old.
+    var writes = inodeWrites
+    reader.start(piece.bytes, into: buffer)
+    while true {
+      options.progress?(1, Double(piece.group.rawValue) / Double(groups.count))
+      try reader.finish()
+      let next = pieces.next()
+      let writesBefore = writes
+      if reader.isThreaded, let next {
+        writes = inodeWrites
+        reader.start(next.bytes, into: other)
       }
+      try examineInodes(buffer, from: piece.first, count: piece.count, readAt: writesBefore)
+      guard let next else { break }
+      if !reader.isThreaded {
+        writes = inodeWrites
+        reader.start(next.bytes, into: other)
+      }
+      piece = next
+      swap(&buffer, &other)
     }
     try checkLargeFiles()
     options.progress?(1, 1)
@@ -46,18 +51,18 @@ extension CheckRound {
     return superblock.inodesPerGroup - unused
   }
 
-  /// Examines `count` inodes from `first` on, whose slots are at the start of `buffer`.
+  /// Examines `count` inodes from `first` on, whose slots are at the start of `buffer`, where they
+  /// were read when `writes` inodes had been written.
   private func examineInodes(
-    _ buffer: BlockBuffer, from first: InodeNumber, count: Int
+    _ buffer: BlockBuffer, from first: InodeNumber, count: Int, readAt writes: UInt64
   ) throws(FileSystemError) {
     let size = superblock.inodeSize
     let firstOrdinary = superblock.firstInode
     let perBlock = Int(superblock.inodesPerBlock)
-    let rules = PlainFileRules(superblock)
     var garbage = GarbageBlock()
     var plainFiles = options.looksClosely ? nil : PlainFileTest(superblock)
     // Writes of inodes that made what is in `buffer` old. An inode's own slot is behind us.
-    var expectedWrites = inodeWrites
+    var expectedWrites = writes
     for index in 0..<count {
       let number = InodeNumber(first.rawValue &+ UInt32(index))
       let place = index * size..<(index + 1) * size
@@ -70,7 +75,6 @@ extension CheckRound {
           continue
         }
       }
-      if !isOld, rules.isUsable, takePlainFile(buffer, place, number, rules) { continue }
       var inode = ExaminedInode(
         number, isOld ? try readInode(number) : RawInode(buffer.bytes.array(place)))
       inode.hasWrongChecksum = !inode.raw.hasValidChecksum(number, superblock)

@@ -11,6 +11,7 @@ struct PlainFileTest {
   private let inodeSize: Int
   private let blockShift: UInt64
   private let firstOrdinary: UInt32
+  private let orphanFile: InodeNumber?
   private let lowestBlock: UInt64
   private let blockCount: UInt64
   private var checksums: InodeChecksumTest?
@@ -54,6 +55,7 @@ struct PlainFileTest {
     inodeSize = superblock.inodeSize
     blockShift = UInt64(superblock.blockSize.trailingZeroBitCount)
     firstOrdinary = superblock.firstInode
+    orphanFile = superblock.orphanFileInode
     lowestBlock = max(1, UInt64(superblock.firstDataBlock))
     blockCount = superblock.blockCount
     checksums = InodeChecksumTest(superblock)
@@ -64,7 +66,7 @@ struct PlainFileTest {
   /// Nil where the inode is not plain.
   mutating func findings(_ bytes: RawSpan, _ number: InodeNumber) -> Findings? {
     let linkCount = bytes.le16(Field.linkCount)
-    guard number.rawValue >= firstOrdinary, linkCount > 0,
+    guard number.rawValue >= firstOrdinary, number != orphanFile, linkCount > 0,
       bytes.le16(Field.mode) & FileKind.mask == FileKind.regular.rawValue,
       bytes.le32(Field.flags) == InodeFlags.extents.rawValue,
       bytes.le32(Field.deletionTime) == 0, bytes.le32(Field.fileACLLow) == 0,
@@ -80,9 +82,10 @@ struct PlainFileTest {
     var extraSize: UInt16 = 0
     if inodeSize > Inode.baseSize {
       extraSize = bytes.le16(Field.extraSize)
-      // Every field that is known, and no attribute behind it.
+      // All times, and no attribute behind the fields.
       let end = Inode.baseSize + Int(extraSize)
-      guard extraSize == Inode.knownExtraSize, end + 4 <= inodeSize, bytes.le32(end) == 0,
+      guard extraSize >= 24, extraSize % 4 == 0, end <= inodeSize,
+        end + 4 > inodeSize || bytes.le32(end) == 0,
         bytes.le32(Field.creationTime) >> 31 == 0
       else { return nil }
     }

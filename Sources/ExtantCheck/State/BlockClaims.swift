@@ -53,13 +53,6 @@ struct BlockClaims: Sendable {
     return !conflicts.isEmpty
   }
 
-  /// Claims clusters of which nobody has any; false, with nothing claimed, where somebody has.
-  mutating func claimFree(clusters: Range<UInt64>) -> Bool {
-    guard !used.intersects(clusters) else { return false }
-    used.insert(clusters)
-    return true
-  }
-
   /// Claims the clusters of blocks; what was claimed before becomes shared. Returns whether any was.
   @discardableResult
   mutating func claim(_ address: BlockAddress, count: UInt64 = 1) -> Bool {
