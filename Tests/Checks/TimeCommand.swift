@@ -18,12 +18,15 @@ struct TimeCommand: ParsableCommand {
   @Option(help: "The program to time; the one beside this by default.")
   var program: String?
 
+  @Option(help: "Where to make the image, and leave it; by default it is removed.")
+  var keep: String?
+
   @Option(help: "An image to use instead of a new one.")
   var image: String?
 
   func run() throws {
     let folder = try TemporaryDirectory()
-    let path = image ?? folder("image")
+    let path = image ?? keep ?? folder("image")
     if image == nil { try PopulatedImage.make(at: path, files: files) }
     let extant = (program ?? Environment.products + "/extant")
     var ours: [Double] = []
