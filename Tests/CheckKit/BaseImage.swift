@@ -91,6 +91,10 @@ public struct BaseImage: Sendable, Hashable {
 
   // MARK: Making
 
+  /// Seconds since 1970: when all of it was made, as far as the tools can be told.
+  public static let time: Int64 = 1_750_000_000
+  static let toolTime = "E2FSPROGS_FAKE_TIME=\(time)"
+
   private final class Cache: Sendable {
     let images = Mutex<[BaseImage: [UInt8]]>([:])
   }
@@ -112,15 +116,17 @@ public struct BaseImage: Sendable, Hashable {
     let fixed = "hash_seed=6a17c5e8-0000-4000-8000-0123456789ab,lazy_itable_init=0,root_owner=0:0"
     try Program.succeed(
       ["mke2fs", "-q", "-F", "-U", "e47a0000-0000-4000-8000-00000000e4e4", "-E", fixed, "-d", tree]
-        + options + [image, "\(size)k"])
+        + options + [image, "\(size)k"], environment: Self.toolTime)
     var script =
       ["ea_set /attributes user.small little", "ea_set /attributes user.large \(Self.largeValue)"]
       + commands
     script = script.map { $0 + "\n" }
     try System.write(Array(script.joined().utf8), to: folder("script"))
-    try Program.succeed(["debugfs", "-w", "-f", folder("script"), image])
+    try Program.succeed(
+      ["debugfs", "-w", "-f", folder("script"), image], environment: Self.toolTime)
     // -D sorts directories and gives /many its index; 1: something was changed.
-    let result = try Program.run(["e2fsck", isIndexed ? "-fyD" : "-fy", image])
+    let result = try Program.run(
+      ["e2fsck", isIndexed ? "-fyD" : "-fy", image], environment: "E2FSCK_TIME=\(Self.time)")
     guard result.status <= 1 else { throw SystemFailure(5, "the base image: \(result.output)") }
     let judged = try Program.run(["e2fsck", "-fn", image])
     guard judged.status == 0 else { throw SystemFailure(5, "the base image: \(judged.output)") }

@@ -5,7 +5,7 @@ import TestSupport
 ///
 ///     inode.bad-mode
 ///       inode 13 has no kind that there is (found 0x1a4).
-public struct DefectReports {
+public struct DefectReports: Sendable {
   private static var folder: String { Environment.packageRoot + "/Images/defects" }
   private var sections: [String: [String]] = [:]
 
@@ -52,14 +52,24 @@ public struct DefectReports {
 }
 
 extension RecipeRunner {
+  /// Lines of a report that are kept; the rest are counted.
+  private static var lineLimit: Int { 20 }
+
   /// What -n says of the planted image, a line an issue.
   public func lines(_ recipe: Recipe) throws -> [String] {
     let planter = try Planter(try recipe.base.bytes())
     try recipe.plant(planter)
+    return Self.lines { try check(planter.bytes, .report).report }
+  }
+
+  static func lines(_ check: () throws -> CheckReport) -> [String] {
     do {
-      return try check(planter.bytes, .report).report.issues.map {
+      let issues = try check().issues
+      let lines = issues.prefix(lineLimit).map {
         IssueText.sentence($0) + ". [\($0.kind.code)]"
       }
+      let rest = issues.count - lines.count
+      return rest > 0 ? lines + ["... and \(rest) more"] : lines
     } catch {
       return ["refused: \(error)"]
     }

@@ -27,7 +27,9 @@ public final class Planter {
   public func debugfs(_ commands: String...) throws {
     try System.write(bytes, to: folder("image"))
     try System.write(Array(commands.map { $0 + "\n" }.joined().utf8), to: folder("script"))
-    try Program.succeed(["debugfs", "-w", "-f", folder("script"), folder("image")])
+    try Program.succeed(
+      ["debugfs", "-w", "-f", folder("script"), folder("image")],
+      environment: BaseImage.toolTime)
     bytes = try System.contents(folder("image"))
   }
 

@@ -10,8 +10,8 @@ public struct RecipeRunner {
 
   public init() throws { folder = try TemporaryDirectory() }
 
-  /// What went wrong; nil where all is as the recipe says.
-  public func run(_ recipe: Recipe) throws -> String? {
+  /// What went wrong; nil where all is as the recipe says, and as `lines` where they are given.
+  public func run(_ recipe: Recipe, expecting lines: [String]? = nil) throws -> String? {
     let base = try recipe.base.bytes()
     let planter = try Planter(base)
     try recipe.plant(planter)
@@ -21,6 +21,11 @@ public struct RecipeRunner {
     defer { try? System.unlink(image) }
     try System.write(planted, to: image)
 
+    let said = Self.lines { try check(planted, .report).report }
+    if let lines, lines != said {
+      return "Images/defects says\n\(lines.joined(separator: "\n"))\nbut found was\n"
+        + said.joined(separator: "\n")
+    }
     let judged = try Program.run(["e2fsck", "-fn", image])
     switch recipe.e2fsck {
     case .broken:
@@ -87,6 +92,7 @@ public struct RecipeRunner {
     let device = try ImageBytes.device(bytes)
     var options = CheckOptions(mode)
     options.isForced = true
+    options.time = BaseImage.time + 100
     // Nobody else has the image.
     options.pause = { _ in }
     options.applyFastCommits = { (device) throws(FileSystemError) in

@@ -72,7 +72,9 @@ public struct FuzzRun: Sendable {
   public static func randomInput(_ generator: inout SeededGenerator, seeds: Int) -> [UInt8] {
     let changes = 1 + generator.below(6)
     var input = (0..<1 + 10 * changes).map { _ in UInt8(generator.below(256)) }
-    input[0] = UInt8(generator.below(seeds)) | (generator.pick([0, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x80]))
+    input[0] =
+      UInt8(generator.below(seeds))
+      | (generator.pick([0, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x80]))
     return input
   }
 
