@@ -63,35 +63,51 @@ struct BlockMover {
 
   mutating func add(_ run: MapRun) {
     var rest = run
-    if shift == 0 {
-      while rest.count > 0 {
-        let index = segments.firstIndex(endingAfter: rest.address.rawValue)
-        guard index < segments.segments.count else {
-          parts.append((rest, false))
-          return
-        }
-        let clusters = segments[index].clusters
-        let isInside = clusters.contains(rest.address.rawValue)
-        let end = isInside ? clusters.upperBound : clusters.lowerBound
-        let count = min(rest.count, end - rest.address.rawValue)
-        var part = rest
-        part.count = count
-        let isKept = !isInside || take(clusters, index)
-        if !isKept { sharedCount += count }
-        parts.append((part, !isKept))
-        rest.skip(count)
-      }
-      return
-    }
     let size: UInt64 = 1 << shift
     while rest.count > 0 {
-      let count = min(
-        rest.count, size - rest.logical % size, size - rest.address.rawValue % size)
       var part = rest
-      part.count = count
-      if let first = group.first, first.logical >> shift != part.logical >> shift { close() }
-      group.append(part)
-      rest.skip(count)
+      if rest.logical % size == 0, rest.count >= size {
+        close()
+        part.count = rest.count / size * size
+        addWhole(part)
+      } else {
+        part.count = min(
+          rest.count, size - rest.logical % size, size - rest.address.rawValue % size)
+        if let first = group.first, first.logical >> shift != part.logical >> shift { close() }
+        group.append(part)
+      }
+      rest.skip(part.count)
+    }
+  }
+
+  /// Decides about whole logical clusters: as many at once as have the same lot, so that what very many
+  /// claim takes no more time for each of them than what it gets.
+  private mutating func addWhole(_ run: MapRun) {
+    guard ClusterCursor.isAligned(run, shift) else {
+      misalignedCount += run.count
+      parts.append((run, true))
+      return
+    }
+    var rest = run
+    while rest.count > 0 {
+      let cluster = rest.address.rawValue >> shift
+      let index = segments.firstIndex(endingAfter: cluster)
+      guard index < segments.segments.count else {
+        parts.append((rest, false))
+        return
+      }
+      let clusters = segments[index].clusters
+      var end = clusters.lowerBound
+      var isKept = true
+      if clusters.contains(cluster) {
+        isKept = take(clusters, index)
+        end = isKept ? clusters.upperBound : segments.endOfTaken(from: index)
+      }
+      var part = rest
+      part.count = min(rest.count, (end - cluster) << shift)
+      if !isKept { sharedCount += part.count }
+      parts.append((part, !isKept))
+      rest.skip(part.count)
     }
   }
 
@@ -117,7 +133,7 @@ struct BlockMover {
 
   private mutating func take(_ clusters: Range<UInt64>, _ index: Int) -> Bool {
     let segment = segments[index]
-    guard segment.count == 0, !segment.isFixed else {
+    guard segments.isFree(index) else {
       if firstConflict == nil {
         firstConflict = Conflict(
           cluster: clusters.lowerBound, isMetadata: segment.isMetadata, owner: segment.lastOwner)

@@ -20,14 +20,6 @@ extension CheckRound {
   /// Gives up one owner's claim of blocks. What others claim too, or the filesystem itself, stays
   /// claimed.
   func releaseClaim(_ address: BlockAddress, count: UInt64) {
-    let clusters = claims.clusters(address, count: count)
-    guard claims.shared.intersects(clusters) || claims.metadata.intersects(clusters) else {
-      claims.release(clusters: clusters)
-      return
-    }
-    for cluster in clusters
-    where !claims.shared.contains(cluster) && !claims.metadata.contains(cluster) {
-      claims.release(clusters: cluster..<cluster + 1)
-    }
+    claims.releaseUnshared(clusters: claims.clusters(address, count: count))
   }
 }

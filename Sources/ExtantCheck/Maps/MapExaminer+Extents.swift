@@ -269,6 +269,14 @@ extension MapExaminer {
     try sort(&level)
     let last = UInt64(RawExtentNode.logical(node.bytes, count - 1))
     if last < position, !isDirectory || wasClaimed { return try drop(.extentNodeOverlap) }
+    if level.depth == 0, round.maps.sharedRunsLeft == 0 {
+      for index in 0..<count {
+        let extent = RawExtentNode.extent(node.bytes, index)
+        guard mayShare(extent.address, count: UInt64(extent.length)) else {
+          return try drop(.extentNodeOverlap)
+        }
+      }
+    }
     if RawExtentNode.depth(node.bytes) != level.depth, !level.isReadOnly,
       try found(
         .extentNodeDepth, block: child, found: .number(UInt64(RawExtentNode.depth(node.bytes))),

@@ -132,12 +132,7 @@ extension MapExaminer {
     if inode.number == .badBlocks, round.claims.isClaimed(address) {
       return try found(.badBlockListBlock, block: address, logical: logical) ? .clear : .keep
     }
-    guard mayTakeNode(address) else {
-      if dropsRepeated == nil {
-        dropsRepeated = try found(.pointerBlockRepeated, block: address, logical: logical)
-      }
-      return dropsRepeated == true ? .clear : .keep
-    }
+    guard mayTakeNode(address) else { return try dropRepeated(address, logical) }
     let node = round.maps.buffer(level)
     try round.image.read(address, into: node)
     let outside = countOutside(node)
@@ -146,9 +141,24 @@ extension MapExaminer {
         .pointerBlockGarbage, block: address, logical: logical, found: .number(UInt64(outside)))
       return isCleared ? .clear : .keep
     }
+    if depth == 1, round.maps.sharedRunsLeft == 0 {
+      for offset in stride(from: 0, to: node.bytes.byteCount, by: 4)
+      where !mayShare(BlockAddress(UInt64(node.bytes.le32(offset))), count: 1) {
+        return try dropRepeated(address, logical)
+      }
+    }
     takeNode(address)
     return .level(
       Level(node: node, address: address, depth: depth - 1, isReadOnly: isMetadata(address)))
+  }
+
+  private mutating func dropRepeated(
+    _ address: BlockAddress, _ logical: UInt64
+  ) throws(FileSystemError) -> Opened {
+    if dropsRepeated == nil {
+      dropsRepeated = try found(.pointerBlockRepeated, block: address, logical: logical)
+    }
+    return dropsRepeated == true ? .clear : .keep
   }
 
   private func countOutside(_ node: BlockBuffer) -> Int {

@@ -35,7 +35,9 @@ struct MapExaminer {
   /// Claims the blocks of a run of data.
   mutating func take(_ run: MapRun) {
     let clusters = cursor.next(run)
-    if !clusters.isEmpty { round.claims.claim(clusters: clusters) }
+    if !clusters.isEmpty, round.claims.claim(clusters: clusters), round.maps.sharedRunsLeft > 0 {
+      round.maps.sharedRunsLeft -= 1
+    }
     inode.chargedBlocks &+= UInt64(clusters.count) << cursor.shift
     let end = run.logical &+ run.count
     let start = position
@@ -52,9 +54,15 @@ struct MapExaminer {
   /// Whether a block may be read as a node: not where too many others were that somebody had before.
   mutating func mayTakeNode(_ address: BlockAddress) -> Bool {
     guard round.claims.isClaimed(address) else { return true }
-    guard round.maps.revisitsLeft > 0 else { return false }
+    guard round.maps.revisitsLeft > 0, round.maps.sharedRunsLeft > 0 else { return false }
     round.maps.revisitsLeft -= 1
     return true
+  }
+
+  /// Whether there is room to remember one claim more of what somebody has.
+  func mayShare(_ address: BlockAddress, count: UInt64) -> Bool {
+    round.maps.sharedRunsLeft > 0
+      || !round.claims.isClaimed(clusters: round.claims.clusters(address, count: count))
   }
 
   /// Claims a block of the map itself.

@@ -10,6 +10,9 @@ struct MapLedger {
   /// hostile image, in which everything points to the same nodes, from taking more time than its size
   /// allows; damage does not come near.
   var revisitsLeft: UInt64
+  /// How many runs may still be claimed by one who is not the first: each is remembered until it is
+  /// resolved who gets what. Then no node is taken any more that leads to such.
+  var sharedRunsLeft: UInt64
   /// Blocks of all directories, as often as directories claim them.
   var directoryBlocks: UInt64 = 0
   /// Bitmaps and descriptors, and where inode tables start, once the list of bad blocks asks for that.
@@ -23,6 +26,7 @@ struct MapLedger {
 
   init(_ superblock: Superblock) {
     blockSize = superblock.blockSize
+    sharedRunsLeft = 262_144 + superblock.blockCount / 16
     revisitsLeft = 16_384 + superblock.blockCount / 16
   }
 

@@ -15,6 +15,8 @@ struct SharedBlocks {
   private var misaligned: Set<InodeNumber>
   /// No more clusters than these are free: what needs more is not tried.
   private var freeLimit: UInt64
+  /// Inodes for which there was no room.
+  private var freed: Set<InodeNumber> = []
   /// Where the contents of directories that were moved are now.
   private var movedDirectories: [InodeNumber: [MapRun]] = [:]
 
@@ -111,9 +113,7 @@ struct SharedBlocks {
     }
     // From now on only the claims of others count.
     for clusters in own { segments.remove(clusters) }
-    let exclusive = own.flatMap { clusters in
-      segments.segments(in: clusters).filter { $0.count == 0 && !$0.isFixed }.map(\.clusters)
-    }
+    let exclusive = own.flatMap { segments.free(in: $0) }
     var mover = BlockMover(round, taking: &segments)
     try round.forEachMapPiece(number, raw, withRuns: true) {
       (piece: CheckRound.MapPiece) throws(FileSystemError) -> Bool in
@@ -155,12 +155,12 @@ struct SharedBlocks {
     } else {
       var others: UInt64 = 0
       for clusters in own {
-        for segment in segments.segments(in: clusters) where segment.count > 0 || segment.isFixed {
-          others &+= UInt64(segment.clusters.count)
-        }
+        others &+= UInt64(clusters.count)
+        for free in segments.free(in: clusters) { others &-= UInt64(free.count) }
       }
       if total > others { freeLimit &+= total - others }
-      try round.freeInode(number)
+      try round.freeInode(number, keepingDirectory: true)
+      freed.insert(number)
       release(own)
     }
   }
@@ -189,19 +189,19 @@ struct SharedBlocks {
   /// Gives up what it has left and nobody claims.
   private func release(_ own: [Range<UInt64>]) {
     for clusters in own {
-      for segment in segments.segments(in: clusters) where segment.count == 0 && !segment.isFixed {
-        round.claims.release(clusters: segment.clusters)
-      }
+      for free in segments.free(in: clusters) { round.claims.release(clusters: free) }
     }
   }
 
   // MARK: End
 
   private func finish() {
-    for segment in segments.segments where segment.count + (segment.isFixed ? 1 : 0) <= 1 {
+    segments.forEach { segment, count in
+      guard count + (segment.isFixed ? 1 : 0) <= 1 else { return }
       round.claims.unshare(clusters: segment.clusters)
-      if segment.count == 0, !segment.isFixed { round.claims.release(clusters: segment.clusters) }
+      if count == 0, !segment.isFixed { round.claims.release(clusters: segment.clusters) }
     }
+    round.directories.remove(freed)
     guard !movedDirectories.isEmpty else { return }
     var runs: [DirectoryList.Run] = []
     runs.reserveCapacity(round.directories.runs.count)

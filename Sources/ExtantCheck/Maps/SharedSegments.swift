@@ -6,8 +6,8 @@ import ExtantBase
 struct SharedSegments {
   struct Segment {
     let clusters: Range<UInt64>
-    /// Claims by inodes that have not given them up.
-    var count: UInt32
+    /// Grows where the segment does not begin at the end of the one before.
+    let stretch: UInt32
     /// Claimed by something that stays where it is.
     let isFixed: Bool
     /// Whether that is the filesystem itself.
@@ -18,6 +18,10 @@ struct SharedSegments {
 
   /// Ascending.
   private(set) var segments: [Segment] = []
+  /// Claims of each segment by inodes that have not given them up.
+  private var counts = RangeCounts([])
+  /// Added to the count of what is claimed by something that stays where it is.
+  private static let fixedCount: Int32 = 1 << 30
 
   /// A claim while the segments are being built.
   struct Claim {
@@ -61,19 +65,47 @@ struct SharedSegments {
       }
     }
     var (inodeCount, fixedCount, metadataCount) = (Int64(0), Int64(0), Int64(0))
+    var first: [Int32] = []
+    var stretch: UInt32 = 0
     for index in starts.indices.dropLast() {
       inodeCount += inodes[index]
       fixedCount += fixed[index]
       metadataCount += metadata[index]
       guard inodeCount + fixedCount + metadataCount > 0 else { continue }
+      if let last = segments.last, last.clusters.upperBound != starts[index] { stretch &+= 1 }
+      let isFixed = fixedCount + metadataCount > 0
       segments.append(
         Segment(
-          clusters: starts[index]..<starts[index + 1], count: UInt32(clamping: inodeCount),
-          isFixed: fixedCount + metadataCount > 0, isMetadata: metadataCount > 0, lastOwner: nil))
+          clusters: starts[index]..<starts[index + 1], stretch: stretch, isFixed: isFixed,
+          isMetadata: metadataCount > 0, lastOwner: nil))
+      first.append(
+        Int32(clamping: min(inodeCount, Int64(Self.fixedCount / 2)))
+          + (isFixed ? Self.fixedCount : 0))
     }
-    for claim in claims {
+    counts = RangeCounts(first)
+    setLastOwners(claims)
+  }
+
+  /// From the last claim on: what has an owner already is skipped, all of it in one step.
+  private mutating func setLastOwners(_ claims: [Claim]) {
+    var next = Array(0...segments.count)
+    func unowned(_ index: Int) -> Int {
+      var index = index
+      while next[index] != index {
+        next[index] = next[next[index]]
+        index = next[index]
+      }
+      return index
+    }
+    for claim in claims.reversed() {
       guard case .inode(let number) = claim.owner else { continue }
-      forEach(in: claim.clusters) { segments[$0].lastOwner = number }
+      let range = indices(in: claim.clusters)
+      var index = unowned(range.lowerBound)
+      while index < range.upperBound {
+        segments[index].lastOwner = number
+        next[index] = index + 1
+        index = unowned(index)
+      }
     }
   }
 
@@ -93,30 +125,42 @@ struct SharedSegments {
 
   private func indices(in clusters: Range<UInt64>) -> Range<Int> {
     let first = firstIndex(endingAfter: clusters.lowerBound)
-    var end = first
-    while end < segments.count, segments[end].clusters.lowerBound < clusters.upperBound { end += 1 }
-    return first..<end
-  }
-
-  private func forEach(in clusters: Range<UInt64>, _ body: (Int) -> Void) {
-    for index in indices(in: clusters) { body(index) }
+    let end = segments.partitioningIndex { $0.clusters.lowerBound >= clusters.upperBound }
+    return first..<max(first, end)
   }
 
   /// Enters one claim more.
-  mutating func add(_ clusters: Range<UInt64>) {
-    for index in indices(in: clusters) { segments[index].count &+= 1 }
-  }
+  mutating func add(_ clusters: Range<UInt64>) { counts.add(1, indices(in: clusters)) }
 
   /// Takes back one claim.
-  mutating func remove(_ clusters: Range<UInt64>) {
-    for index in indices(in: clusters) where segments[index].count > 0 {
-      segments[index].count -= 1
+  mutating func remove(_ clusters: Range<UInt64>) { counts.add(-1, indices(in: clusters)) }
+
+  /// Whether nobody claims a segment, or no longer.
+  func isFree(_ index: Int) -> Bool { counts.firstZero(in: index..<index + 1) != nil }
+
+  /// The parts of a claim that nobody claims, or no longer.
+  func free(in clusters: Range<UInt64>) -> [Range<UInt64>] {
+    var free: [Range<UInt64>] = []
+    var rest = indices(in: clusters)
+    while let index = counts.firstZero(in: rest) {
+      free.append(segments[index].clusters)
+      rest = index + 1..<rest.upperBound
     }
+    return free
   }
 
-  /// The segments of a claim.
-  func segments(in clusters: Range<UInt64>) -> ArraySlice<Segment> {
-    segments[indices(in: clusters)]
+  /// The end of the clusters in a row, from a segment on, that somebody claims.
+  func endOfTaken(from index: Int) -> UInt64 {
+    let stretch = segments[index].stretch
+    let end = segments.partitioningIndex { $0.stretch > stretch }
+    return segments[(counts.firstZero(in: index..<end) ?? end) - 1].clusters.upperBound
+  }
+
+  /// Calls `body` with each segment, and how many inodes claim it.
+  func forEach(_ body: (Segment, Int32) -> Void) {
+    for (index, segment) in segments.enumerated() {
+      body(segment, counts[index] - (segment.isFixed ? Self.fixedCount : 0))
+    }
   }
 }
 

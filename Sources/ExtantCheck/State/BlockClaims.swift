@@ -47,10 +47,7 @@ struct BlockClaims: Sendable {
   /// Claims clusters; what was claimed before becomes shared. Returns whether any was.
   @discardableResult
   mutating func claim(clusters: Range<UInt64>) -> Bool {
-    var conflicts: [Range<UInt64>] = []
-    used.insert(clusters) { conflicts.append($0) }
-    for conflict in conflicts { shared.insert(conflict) }
-    return !conflicts.isEmpty
+    used.insert(clusters, repeated: &shared)
   }
 
   /// Claims the clusters of blocks; what was claimed before becomes shared. Returns whether any was.
@@ -73,6 +70,11 @@ struct BlockClaims: Sendable {
     used.remove(clusters(address, count: count))
   }
 
+  /// Gives up one claim of clusters; what others claim too, or the filesystem itself, stays claimed.
+  mutating func releaseUnshared(clusters: Range<UInt64>) {
+    used.remove(clusters, keeping: shared, and: metadata)
+  }
+
   /// The claims that are left on clusters that were shared are one each.
   mutating func unshare(clusters: Range<UInt64>) { shared.remove(clusters) }
 
@@ -80,6 +82,7 @@ struct BlockClaims: Sendable {
   var freeCount: UInt64 { used.limit - min(used.count, used.limit) }
 
   func isClaimed(_ address: BlockAddress) -> Bool { used.contains(cluster(of: address)) }
+  func isClaimed(clusters: Range<UInt64>) -> Bool { used.intersects(clusters) }
   func isShared(_ address: BlockAddress) -> Bool { shared.contains(cluster(of: address)) }
 
   /// Claims a free cluster, the first from `goal` on, and returns its first block; nil where none

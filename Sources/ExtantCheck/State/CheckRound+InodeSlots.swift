@@ -37,13 +37,16 @@ extension CheckRound {
     inodeWrites &+= 1
   }
 
-  /// Frees an inode that pass 1 has seen, with its blocks.
-  func freeInode(_ number: InodeNumber) throws(FileSystemError) {
+  /// Frees an inode that pass 1 has seen, with its blocks. Who frees many may take them out of
+  /// `directories` himself.
+  func freeInode(
+    _ number: InodeNumber, keepingDirectory: Bool = false
+  ) throws(FileSystemError) {
     let raw = try readInode(number)
     try releaseBlocks(number, raw)
     try clearSlot(number, raw)
     inodes[number] = InodeLedger.Entry()
-    directories.remove(number)
+    if !keepingDirectory { directories.remove(number) }
   }
 
   /// Makes the slot one of a deleted inode; its blocks are the caller's business.

@@ -51,8 +51,16 @@ struct DirectoryList: Sendable {
   }
 
   mutating func remove(_ inode: InodeNumber) {
-    if let place = index(of: inode) { directories.remove(at: place) }
+    guard let place = index(of: inode) else { return }
+    directories.remove(at: place)
     runs.removeAll { $0.inode == inode }
+  }
+
+  /// Removes many at once.
+  mutating func remove(_ inodes: Set<InodeNumber>) {
+    guard !inodes.isEmpty else { return }
+    directories.removeAll { inodes.contains($0.inode) }
+    runs.removeAll { inodes.contains($0.inode) }
   }
 
   /// Removes a directory that pass 1 has just added, and all runs but the first `count`.

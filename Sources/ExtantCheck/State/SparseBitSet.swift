@@ -57,6 +57,35 @@ struct SparseBitSet: Sendable {
     }
   }
 
+  /// Adds a range, cut to the limit, and to `repeated` those parts of it that were there already.
+  /// True where there were any. Both sets have the same limit.
+  mutating func insert(_ range: Range<UInt64>, repeated: inout SparseBitSet) -> Bool {
+    var hasRepeated = false
+    Self.forEachWord(range, limit: min(limit, repeated.limit)) { page, word, mask, _ in
+      if pages[page].isEmpty { pages[page] = Array(repeating: 0, count: Self.wordsPerPage) }
+      let present = pages[page][word] & mask
+      if present != mask { pages[page][word] |= mask }
+      guard present != 0 else { return }
+      hasRepeated = true
+      if repeated.pages[page].isEmpty {
+        repeated.pages[page] = Array(repeating: 0, count: Self.wordsPerPage)
+      }
+      repeated.pages[page][word] |= present
+    }
+    return hasRepeated
+  }
+
+  /// Removes what of a range is in neither of two other sets, a word of bits a step.
+  mutating func remove(
+    _ range: Range<UInt64>, keeping first: borrowing SparseBitSet,
+    and second: borrowing SparseBitSet
+  ) {
+    Self.forEachWord(range, limit: limit) { page, word, mask, base in
+      guard !pages[page].isEmpty else { return }
+      pages[page][word] &= ~(mask & ~first.word(base >> 6) & ~second.word(base >> 6))
+    }
+  }
+
   mutating func remove(_ range: Range<UInt64>) {
     Self.forEachWord(range, limit: limit) { page, word, mask, _ in
       if !pages[page].isEmpty { pages[page][word] &= ~mask }
@@ -157,6 +186,7 @@ struct SparseBitSet: Sendable {
   var isEmpty: Bool { first(true, from: 0) == nil }
   var count: UInt64 { count(in: 0..<limit) }
 
+  @inline(__always)
   private static func forEachWord(
     _ range: Range<UInt64>, limit: UInt64,
     _ body: (_ page: Int, _ word: Int, _ mask: UInt64, _ base: UInt64) -> Void
