@@ -12,6 +12,7 @@ extension CheckRound {
       try pass.check(directories[slice.directory].inode, directories.runs[slice.runs])
       if done & 0xff == 0 { options.progress?(2, Double(done) / Double(slices.count)) }
     }
+    options.progress?(2, 1)
     guard !mustRestart else { return }
     try pass.correctParents()
     try pass.rebuild()

@@ -4,13 +4,13 @@ import ExtantBase
 
 /// The image as the checker sees it: what the device holds, with all repairs so far laid over it.
 ///
-/// Nothing reaches the device: the blocks that changed are the repair plan. Of these 256 MiB are kept in
-/// memory, and the rest in a temporary file.
+/// Nothing reaches the device: the blocks that changed are the repair plan. For these 256 MiB of memory
+/// are taken; the rest goes to a temporary file.
 final class WorkingImage: Sendable {
   let overlay: OverlayDevice
   let blockSize: Int
-  /// In bytes, of blocks that changed.
-  private static let memoryLimit = 256 << 20
+  /// In bytes, of blocks that changed. They are aligned one by one, which takes as much memory again.
+  private static let memoryLimit = 128 << 20
   /// What the first superblock is replaced by where it is of no use; nil where nobody looked.
   let choice: SuperblockChoice?
 

@@ -12,6 +12,7 @@ extension CheckRound {
     let followsRepairs = reporter.mendedInRound > 0
     try checkBlockBitmaps(followsRepairs: followsRepairs)
     try checkInodeBitmaps(followsRepairs: followsRepairs)
+    options.progress?(5, 1)
     reporter.report.blockCount = superblock.blockCount
     reporter.report.inodeCount = UInt64(superblock.inodeCount)
     reporter.report.blocksInUse =
