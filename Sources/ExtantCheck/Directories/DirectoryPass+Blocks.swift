@@ -138,6 +138,13 @@ extension DirectoryPass {
     var previous: Int?
     var position = area.hasDots ? 0 : 2
     while offset < area.end {
+      if position >= 2, hasPlainEntries {
+        let plain = takePlainEntries(from: offset, to: area.end)
+        previous = plain.previous ?? previous
+        position += plain.count
+        offset = plain.offset
+        guard offset < area.end else { break }
+      }
       if let rule = brokenRule(at: offset, end: area.end) {
         let place = place(area, offset)
         let length = recordLength(at: offset)

@@ -32,18 +32,31 @@ struct InodeLedger: Sendable {
     groups = Array(repeating: [], count: Int(superblock.groupCount))
   }
 
+  /// A ledger of no inodes.
+  static let empty = InodeLedger()
+
+  private init() {
+    inodesPerGroup = 1
+    inodeCount = 0
+    groups = []
+  }
+
   /// Nothing is in use that has no number below the inode count.
   subscript(number: InodeNumber) -> Entry {
     get {
       guard let (group, index) = place(number), !groups[group].isEmpty else { return Entry() }
       return groups[group][index]
     }
-    set {
-      guard let (group, index) = place(number) else { return }
+    _modify {
+      guard let (group, index) = place(number) else {
+        var nobody = Entry()
+        yield &nobody
+        return
+      }
       if groups[group].isEmpty {
         groups[group] = Array(repeating: Entry(), count: Int(inodesPerGroup))
       }
-      groups[group][index] = newValue
+      yield &groups[group][index]
     }
   }
 
