@@ -44,8 +44,10 @@ public struct ImageJudge {
   /// - Parameter original: what could be read before it was damaged.
   public func judge(_ bytes: [UInt8], original: Survivors?) throws -> Judgement {
     try System.write(bytes, to: ours)
-    let check = try e2fsck("-fn", ours).status
-    return try judge(SharedImages.Verdict(check: check, repair: -1, after: -1), original)
+    let check = try e2fsck("-fn", ours)
+    return try judge(
+      SharedImages.Verdict(check: check.status, repair: -1, after: -1), original,
+      hasAsked: check.output.contains("? no"))
   }
 
   /// What can be read in a sound image; nil where the kernel cannot be asked.
@@ -56,19 +58,14 @@ public struct ImageJudge {
   }
 
   /// The image is at `ours`.
+  ///
+  /// - Parameter hasAsked: whether e2fsck -fn would have repaired something. Of a resize inode that is
+  ///   wrong it forgets that in its status.
   private func judge(
-    _ verdict: SharedImages.Verdict, _ original: Survivors? = nil
+    _ verdict: SharedImages.Verdict, _ original: Survivors? = nil, hasAsked: Bool = false
   ) throws -> Judgement {
     try copy(ours, to: theirs)
     var result = Judgement(e2fsck: verdict)
-    if result.e2fsck.after < 0 {
-      // Some things it repairs in a second run only.
-      result.e2fsck.repair = try e2fsck("-fy", theirs).status
-      _ = try e2fsck("-fy", theirs)
-      result.e2fsck.after = try e2fsck("-fn", theirs).status
-    } else {
-      for _ in 1...2 { _ = try e2fsck("-fy", theirs) }
-    }
     let before = try System.contents(ours)
     let check = try extant("-fn")
     result.check = check.status
@@ -81,16 +78,36 @@ public struct ImageJudge {
     let second = try extant("-fy")
     result.second = second.status
     result.changedBySecond = try System.contents(ours) != repaired
-    weigh(check, repair, after, second, &result)
+    let found = result.after == 0 ? try survivorsOfOurs() : nil
+    if let found, let original, found.missing(of: original, original: original).isEmpty {
+      // Everything is here: what e2fsck would have left of it need not be known.
+      result.survivors = original.count
+      weigh(check, repair, after, second, hasAsked, &result)
+      return result
+    }
+    if result.e2fsck.after < 0 {
+      // Some things it repairs in a second run only.
+      result.e2fsck.repair = try e2fsck("-fy", theirs).status
+      _ = try e2fsck("-fy", theirs)
+      result.e2fsck.after = try e2fsck("-fn", theirs).status
+    } else {
+      for _ in 1...2 { _ = try e2fsck("-fy", theirs) }
+    }
+    weigh(check, repair, after, second, hasAsked, &result)
     if Environment.hasKernelMounts, result.after == 0, result.e2fsck.after == 0 {
-      try compareFiles(original, &result)
+      try compareFiles(found, original, &result)
     }
     return result
   }
 
+  private func survivorsOfOurs() throws -> Survivors? {
+    guard Environment.hasKernelMounts else { return nil }
+    return try Survivors(ofImage: ours, folder)
+  }
+
   private func weigh(
     _ check: ProgramResult, _ repair: ProgramResult, _ after: ProgramResult,
-    _ second: ProgramResult, _ result: inout Judgement
+    _ second: ProgramResult, _ hasAsked: Bool, _ result: inout Judgement
   ) {
     for (name, run) in [("-fn", check), ("-fy", repair), ("second -fy", second)]
     where run.status > 63 {
@@ -100,12 +117,13 @@ public struct ImageJudge {
     }
     let verdict = result.e2fsck
     // 124: it has no verdict.
-    if verdict.check != 124, (verdict.check == 0) != (check.status == 0) {
+    let isUndecided = verdict.check == 124 || verdict.check == 0 && hasAsked
+    if !isUndecided, (verdict.check == 0) != (check.status == 0) {
       result.problems.append(
         "-fn gave \(check.status), e2fsck -fn \(verdict.check): \(Self.end(of: check.output))")
     }
     // What e2fsck cannot repair may be refused.
-    if verdict.after != 0, repair.status & 8 != 0 { return }
+    if verdict.after > 0, repair.status & 8 != 0 { return }
     if after.status != 0 {
       result.problems.append(
         "after -fy (\(repair.status)) e2fsck -fn gave \(after.status): "
@@ -119,9 +137,11 @@ public struct ImageJudge {
     }
   }
 
-  private func compareFiles(_ original: Survivors?, _ result: inout Judgement) throws {
+  private func compareFiles(
+    _ found: Survivors?, _ original: Survivors?, _ result: inout Judgement
+  ) throws {
     guard let expected = try Survivors(ofImage: theirs, folder) else { return }
-    guard let found = try Survivors(ofImage: ours, folder) else {
+    guard let found else {
       result.problems.append("the kernel does not mount what we repaired")
       return
     }

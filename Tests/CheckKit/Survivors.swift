@@ -44,6 +44,13 @@ public struct Survivors: Sendable {
 
   public var count: Int { byPath.count }
 
+  /// Whether a file is here. What is empty is so by its path or its inode only: else what was emptied
+  /// would be any other empty file.
+  private func holds(_ path: String, _ file: (inode: UInt64, node: Node)) -> Bool {
+    byPath[path]?.node == file.node || byInode[file.inode] == file.node
+      || file.node.size > 0 && all.contains(file.node)
+  }
+
   /// The paths of `other` whose files are not here: not at their path, not as their inode (names in
   /// lost+found are each tool's own choice), and, where they hold anything, not elsewhere either.
   ///
@@ -52,10 +59,8 @@ public struct Survivors: Sendable {
   public func missing(of other: Survivors, original: Survivors?) -> [String] {
     other.byPath.filter { path, file in
       // Either tool makes one where there is none.
-      guard path != "/lost+found", byPath[path]?.node != file.node,
-        byInode[file.inode] != file.node, !(file.node.size > 0 && all.contains(file.node))
-      else { return false }
-      if let original { return original.all.contains(file.node) }
+      guard path != "/lost+found", !holds(path, file) else { return false }
+      if let original { return original.holds(path, file) }
       // What was emptied there, and is not empty here, is no loss.
       return file.node.size > 0 || byInode[file.inode]?.type != file.node.type
     }.map { $0.key.isEmpty ? "/" : $0.key }.sorted()

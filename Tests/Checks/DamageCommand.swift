@@ -37,6 +37,7 @@ struct DamageCommand: ParsableCommand {
       if originals[name] == nil { originals[name] = try judge.survivors(sound) }
       let damage = try Damage(sound, seed: seed)
       let judgement = try judge.judge(damage.bytes, original: originals[name])
+      if index % 100 == 99 { say("\(index + 1) images") }
       guard !judgement.problems.isEmpty else { continue }
       failures += 1
       say("FAILED \(name), seed \(Seed.text(seed)): \(damage.done.joined(separator: "; "))")

@@ -14,6 +14,7 @@ extension CheckRound {
       switch try checkReserved(&inode) {
       case .done: return
       case .contents:
+        try checkDirectoryFlags(&inode)
         enter(inode)
         try checkContents(&inode)
         return

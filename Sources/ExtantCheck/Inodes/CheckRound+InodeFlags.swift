@@ -8,6 +8,19 @@ extension CheckRound {
     // Of a sound inode hardly any of these is set.
     guard !flags.isDisjoint(with: [.casefold, .index, .imagic]) else { return }
     let number = inode.number
+    let features = superblock.features
+    try checkDirectoryFlags(&inode)
+    if flags.contains(.imagic), !features.compat.contains(.imagicInodes),
+      try found(.imagicWithoutFeature, number)
+    {
+      inode.change { $0.flags.remove(.imagic) }
+    }
+  }
+
+  /// Only directories have an index or fold cases, where a feature says so; of reserved inodes, too.
+  func checkDirectoryFlags(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    let number = inode.number
+    let flags = inode.raw.flags
     let isDirectory = inode.raw.kind == .directory
     let features = superblock.features
     if flags.contains(.casefold) {
@@ -23,11 +36,6 @@ extension CheckRound {
         ? .indexNotDirectory
         : !features.compat.contains(.dirIndex) ? .indexWithoutFeature : nil
       if let kind, try found(kind, number) { inode.change { $0.flags.remove(.index) } }
-    }
-    if flags.contains(.imagic), !features.compat.contains(.imagicInodes),
-      try found(.imagicWithoutFeature, number)
-    {
-      inode.change { $0.flags.remove(.imagic) }
     }
   }
 

@@ -9,6 +9,8 @@ extension RepairPlan {
   func writeInPlace(_ undo: UndoFile.Writer?) throws(FileSystemError) {
     let others = blocks.filter { $0 != superblockBlock }
     try undo?.save(others.isEmpty ? blocks : merged(others), after: repaired)
+    // Now: where the repair leaves the superblock alone, it is read from the device, and the mark with it.
+    let superblock = try contents(of: superblockBlock)
     if !others.isEmpty {
       try markNotClean()
       var journals: [BlockAddress] = []
@@ -22,8 +24,23 @@ extension RepairPlan {
       }
     }
     try writeExternalJournal()
-    try copy([superblockBlock])
+    let end = Int(clamping: device.byteCount - superblockOffset)
+    try device.write(
+      superblock.bytes.extracting(0..<min(blockSize, end)), at: superblockOffset)
     try device.flush()
+  }
+
+  private var superblockOffset: UInt64 { superblockBlock.rawValue * UInt64(blockSize) }
+
+  /// The block as the repaired image has it, as far as the device goes.
+  private func contents(of block: BlockAddress) throws(FileSystemError) -> BlockBuffer {
+    let buffer = BlockBuffer(byteCount: blockSize)
+    let offset = block.rawValue * UInt64(blockSize)
+    var bytes = buffer.mutableBytes
+    var part = bytes._mutatingExtracting(
+      0..<min(blockSize, Int(clamping: device.byteCount - offset)))
+    try repaired.read(into: &part, at: offset)
+    return buffer
   }
 
   /// Whether the block is, or was, the start of a journal.

@@ -6,10 +6,9 @@ extension CheckRound {
   /// gone: then i_block is a map or a target after all, or the inode is empty or to be freed.
   func checkInlineData(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let isReserved = inode.number < InodeNumber(superblock.firstInode)
-    guard !isReserved || inode.number == .root, inode.raw.flags.contains(.inlineData) else {
-      return
-    }
+    guard inode.raw.flags.contains(.inlineData) else { return }
     if inode.raw.flags.contains(.extents) { try settleFlags(&inode) }
+    guard !isReserved || inode.number == .root else { return }
     guard inode.raw.flags.contains(.inlineData), !inode.isCleared else { return }
     if !superblock.features.incompat.contains(.inlineData) { try checkFeature(&inode) }
     guard inode.raw.flags.contains(.inlineData), !inode.isCleared,
@@ -132,6 +131,10 @@ extension CheckRound {
     let size = inode.raw.size(superblock)
     let head = UInt64(Inode.blockAreaByteCount)
     var changed = inode.raw
+    // Without further fields e2fsck looks for no attributes.
+    if changed.extraSize == 0, superblock.inodeSize > Inode.baseSize {
+      changed.extraSize = Inode.knownExtraSize
+    }
     if kind == .regular || kind == .directory, isExtentRoot(inode.raw),
       superblock.features.incompat.contains(.extents)
     {

@@ -140,6 +140,8 @@ extension Recipe {
     inode(.extentsFlagMissing, of: "/small") { $0.flags.remove(.extents) },
     inode(.imagicWithoutFeature, of: "/small") { $0.flags.insert(.imagic) },
     inode(.indexNotDirectory, of: "/small") { $0.flags.insert(.index) },
+    inode(.indexNotDirectory, "reserved", of: InodeNumber(10)) { $0.flags.insert(.index) },
+    inode(.casefoldNotDirectory, "reserved", of: InodeNumber(9)) { $0.flags.insert(.casefold) },
     inode(.indexWithoutFeature, with: [.directory(.tailDamaged)]) { planter in
       planter.superblock { $0.setLE32($0.le32(0x5c) & ~0x20, at: 0x5c) }
     },
