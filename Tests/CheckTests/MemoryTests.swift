@@ -77,7 +77,9 @@ struct MemoryTests {
     let count = 10_000
     let image = try Image.make(
       at: directory("hostile.img"), size: "64M",
-      options: ["-O", "^has_journal,^resize_inode,^metadata_csum", "-N", String(count + 1000), "-I", "256"])
+      options: [
+        "-O", "^has_journal,^resize_inode,^metadata_csum", "-N", String(count + 1000), "-I", "256",
+      ])
     let planter = try Planter(try System.contents(image.path))
     for number in 12..<UInt32(12 + count) {
       try planter.inode(InodeNumber(number)) { Self.plant(kind, number, &$0) }
