@@ -80,14 +80,6 @@ public enum RawExtentNode {
     return BlockAddress(UInt64(node.le16(offset + 8)) << 32 | UInt64(node.le32(offset + 4)))
   }
 
-  public static func setChild(
-    _ address: BlockAddress, _ node: inout MutableRawSpan, _ index: Int
-  ) {
-    let offset = offset(index)
-    node.setLE32(UInt32(truncatingIfNeeded: address.rawValue), at: offset + 4)
-    node.setLE16(UInt16(truncatingIfNeeded: address.rawValue >> 32), at: offset + 8)
-  }
-
   /// Removes an entry, so that those behind it move up. The node's header must be valid.
   public static func remove(_ node: inout MutableRawSpan, _ index: Int) {
     let count = count(node.bytes)

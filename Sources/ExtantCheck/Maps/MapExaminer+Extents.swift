@@ -63,11 +63,12 @@ extension MapExaminer {
         inode.isCleared = try found(.extentRoot)
         return nil
       }
-      guard try found(.extentRootHeader) else { return nil }
+      guard try found(count == 0 ? .extentRootEmpty : .extentRootHeader) else { return nil }
       var bytes = root.mutableBytes
       bytes.setLE16(ExtentNode.magic, at: 0)
       bytes.setLE16(UInt16(count), at: 2)
       bytes.setLE16(UInt16(ExtentNode.rootCapacity), at: 4)
+      if count == 0 { bytes.setLE16(0, at: 6) }
       return true
     }
     if depth > ExtentNode.maximumDepth,
@@ -82,6 +83,11 @@ extension MapExaminer {
 
   /// How many entries of a root with a damaged header are as they should be; nil where it is no root.
   private func usableEntries(_ root: BlockBuffer) -> Int? {
+    let said = RawExtentNode.count(root.bytes)
+    // A file that is empty by all that is said of it has no entries to be lost.
+    if !isDirectory, said == 0, root.bytes.le16(0) == ExtentNode.magic, inode.raw.wholeSize == 0 {
+      return 0
+    }
     let depth = RawExtentNode.depth(root.bytes)
     guard depth <= ExtentNode.maximumDepth else { return nil }
     var usable = 0
@@ -102,7 +108,6 @@ extension MapExaminer {
       }
       usable += 1
     }
-    let said = RawExtentNode.count(root.bytes)
     guard usable > 0 else { return nil }
     return said > 0 && said <= usable ? said : usable
   }

@@ -33,8 +33,10 @@ extension CheckRound {
       check.expected.insert(check.count..<check.expected.bitCount)
       if hasTaken { check.taken.load(claims.allocated, from: cluster, count: check.count) }
 
-      let free = try compareBlockBitmap(
-        &check, &reader, group, used, followsRepairs: followsRepairs
+      let count = check.count
+      let free = try compareBitmap(
+        .blocks, &check, &reader, group, used, followsRepairs: followsRepairs,
+        implied: { self.loadImpliedBitmap(&$0, group, count: count) }
       ) {
         var words = BitmapWords(byteCount: self.superblock.blockSize)
         words.load(self.claims.metadata, from: cluster, count: perGroup)
@@ -57,61 +59,6 @@ extension CheckRound {
     {
       superblock.freeBlockCount = total << shift
     }
-  }
-
-  /// One group's bitmap, its checksum and its flag.
-  ///
-  /// - Returns: how many clusters are free by the bitmap, before and after repairs.
-  private func compareBlockBitmap(
-    _ check: inout BitmapCheck, _ reader: inout BitmapReader, _ group: GroupIndex, _ used: Int,
-    followsRepairs: Bool, metadata: () -> BitmapWords
-  ) throws(FileSystemError) -> (before: UInt64, after: UInt64) {
-    let index = Int(group.rawValue)
-    let address = groups[index].blockBitmap
-    // One that was to stay in the superblock's block is not touched.
-    guard superblock.contains(address), address.rawValue > UInt64(superblock.firstDataBlock) else {
-      let free = UInt64(check.count - used)
-      return (free, free)
-    }
-    let place = Place(group: group, block: address)
-    if superblock.hasUninitializedGroups, groups[index].flags.contains(.blockUninit) {
-      loadImpliedBitmap(&check.stored, group, count: check.count)
-      let before = check.freeCount
-      if try check.compareUninit(self, place) {
-        groups[index].flags.remove(.blockUninit)
-        try writeBlockBitmap(check.stored, group)
-      }
-      return (before, check.freeCount)
-    }
-    try reader.seek(index)
-    let bytes = reader.window.bytes.extracting(reader.range)
-    let hasChecksum =
-      Bitmap.blockChecksum(bytes, superblock: superblock)
-      == (superblock.hasMetadataChecksums ? groups[index].blockBitmapChecksum : 0)
-    if check.expected.isEqual(to: bytes) {
-      if !hasChecksum, try found(.summary(.blockBitmapChecksum), place) {
-        groups[index].blockBitmapChecksum = Bitmap.blockChecksum(bytes, superblock: superblock)
-      }
-      let free = UInt64(check.count - used)
-      return (free, free)
-    }
-    check.stored.load(bytes)
-    let before = check.freeCount
-    if try check.compare(self, place, followsRepairs: followsRepairs, special: metadata) {
-      try writeBlockBitmap(check.stored, group)
-    }
-    return (before, check.freeCount)
-  }
-
-  private func writeBlockBitmap(
-    _ words: BitmapWords, _ group: GroupIndex
-  ) throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: superblock.blockSize)
-    var bytes = buffer.mutableBytes
-    words.store(&bytes)
-    let index = Int(group.rawValue)
-    try image.write(buffer, at: groups[index].blockBitmap)
-    groups[index].blockBitmapChecksum = Bitmap.blockChecksum(buffer.bytes, superblock: superblock)
   }
 
   /// What a bitmap that was never written stands for: the group's own metadata, where they lie in

@@ -29,8 +29,13 @@ extension CheckRound {
       if !createdInodes.isEmpty { loadCreated(&check.taken, group) }
 
       let reserved = min(max(Int(superblock.firstInode) - Int(first), 0), perGroup)
-      let free = try compareInodeBitmap(
-        &check, &reader, group, used, followsRepairs: followsRepairs
+      let free = try compareBitmap(
+        .inodes, &check, &reader, group, used, followsRepairs: followsRepairs,
+        // No inode of the group was ever used.
+        implied: { words in
+          words.clear()
+          words.insert(perGroup..<words.bitCount)
+        }
       ) {
         var words = BitmapWords(byteCount: self.superblock.blockSize)
         words.insert(0..<reserved)
@@ -89,62 +94,6 @@ extension CheckRound {
       let place = Int(number.rawValue - first.rawValue)
       words.insert(place..<place + 1)
     }
-  }
-
-  /// One group's bitmap, its checksum and its flag.
-  ///
-  /// - Returns: how many inodes are free by the bitmap, before and after repairs.
-  private func compareInodeBitmap(
-    _ check: inout BitmapCheck, _ reader: inout BitmapReader, _ group: GroupIndex, _ used: Int,
-    followsRepairs: Bool, reserved: () -> BitmapWords
-  ) throws(FileSystemError) -> (before: UInt64, after: UInt64) {
-    let index = Int(group.rawValue)
-    let address = groups[index].inodeBitmap
-    // One that was to stay in the superblock's block is not touched.
-    guard superblock.contains(address), address.rawValue > UInt64(superblock.firstDataBlock) else {
-      let free = UInt64(check.count - used)
-      return (free, free)
-    }
-    let place = Place(group: group, block: address)
-    if superblock.hasUninitializedGroups, groups[index].flags.contains(.inodeUninit) {
-      check.stored.clear()
-      check.stored.insert(check.count..<check.stored.bitCount)
-      let before = check.freeCount
-      if try check.compareUninit(self, place) {
-        groups[index].flags.remove(.inodeUninit)
-        try writeInodeBitmap(check.stored, group)
-      }
-      return (before, check.freeCount)
-    }
-    try reader.seek(index)
-    let bytes = reader.window.bytes.extracting(reader.range)
-    let hasChecksum =
-      Bitmap.inodeChecksum(bytes, superblock: superblock)
-      == (superblock.hasMetadataChecksums ? groups[index].inodeBitmapChecksum : 0)
-    if check.expected.isEqual(to: bytes) {
-      if !hasChecksum, try found(.summary(.inodeBitmapChecksum), place) {
-        groups[index].inodeBitmapChecksum = Bitmap.inodeChecksum(bytes, superblock: superblock)
-      }
-      let free = UInt64(check.count - used)
-      return (free, free)
-    }
-    check.stored.load(bytes)
-    let before = check.freeCount
-    if try check.compare(self, place, followsRepairs: followsRepairs, special: reserved) {
-      try writeInodeBitmap(check.stored, group)
-    }
-    return (before, check.freeCount)
-  }
-
-  private func writeInodeBitmap(
-    _ words: BitmapWords, _ group: GroupIndex
-  ) throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: superblock.blockSize)
-    var bytes = buffer.mutableBytes
-    words.store(&bytes)
-    let index = Int(group.rawValue)
-    try image.write(buffer, at: groups[index].inodeBitmap)
-    groups[index].inodeBitmapChecksum = Bitmap.inodeChecksum(buffer.bytes, superblock: superblock)
   }
 
   /// No inode in use lies in the part of the table that counts as never used: a kernel may zero it.

@@ -165,7 +165,4 @@ extension CheckRound {
     xattrs[address]?.counted = block.counted - 1
     if xattrs.isFinished { try setReferenceCount(block.counted - 1, of: address) }
   }
-
-  /// Whether pass 1 found a block of attributes there.
-  func isXattrBlock(_ address: BlockAddress) -> Bool { xattrs[address] != nil }
 }

@@ -56,6 +56,12 @@ extension Recipe {
     map(.extentRootHeader, "room") { planter in
       try root(of: "/file", in: planter) { $0.setLE16(9, at: 4) }
     },
+    map(
+      .extentRootEmpty, "any-depth",
+      e2fsck: .clean("e2fsck offers to make it shallower, and exits with 0")
+    ) { planter in
+      try root(of: "/empty", in: planter) { $0.setLE32(0xffff_ffff, at: 6) }
+    },
     map(.extentRootEmpty, e2fsck: .clean("e2fsck offers to make it one level, and exits with 0")) {
       planter in
       try root(of: "/empty", in: planter) { $0.setLE16(2, at: 6) }
