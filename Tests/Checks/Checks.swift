@@ -10,8 +10,8 @@ struct Checks: ParsableCommand {
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
     subcommands: [
       BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
-      DamageCommand.self, RandomCommand.self, CrashCommand.self, SeedsCommand.self,
-      TimeCommand.self,
+      DamageCommand.self, RandomCommand.self, ReplayCommand.self, CrashCommand.self,
+      SeedsCommand.self, TimeCommand.self,
     ])
 }
 

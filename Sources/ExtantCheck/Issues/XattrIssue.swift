@@ -24,6 +24,8 @@ public enum XattrIssue: String, IssueArea {
   case blockOverlap = "block-overlap"
   case blockHash = "block-hash"
   case blockEmptied = "block-emptied"
+  case blockShared = "block-shared"
+  case blockNoRoom = "block-no-room"
   case referenceCount = "reference-count"
 
   // Values in inodes.
@@ -119,6 +121,15 @@ public enum XattrIssue: String, IssueArea {
       IssueEntry(
         .major, "names an attribute block of which nothing could be kept",
         repair: "Clear the field")
+    case .blockShared:
+      IssueEntry(
+        .major,
+        "is an attribute block that the filesystem itself or the list of bad blocks claims, too",
+        repair: "Move the attributes to a block of their own")
+    case .blockNoRoom:
+      IssueEntry(
+        .major, "is an attribute block that must be moved, and there is no room",
+        repair: "Give the attributes up")
     case .referenceCount:
       IssueEntry(
         .minor, "is an attribute block with a wrong count of the inodes that name it",

@@ -23,6 +23,7 @@ extension CheckRound {
       }
       return true
     }
+    removeContents(runs, from: &pool)
     let isExtents = raw.flags.contains(.extents)
     let extents = isExtents ? ExtentTreeWriter(runs, image.blockSize) : nil
     let pointers = isExtents ? nil : PointerMapWriter(runs, superblock)
@@ -44,6 +45,22 @@ extension CheckRound {
     }
     setBlockCount(&raw, runs, mapBlocks: needed)
     return true
+  }
+
+  /// A damaged map may have a block both as its own and as one of data, which it then is.
+  private func removeContents(_ runs: [MapRun], from pool: inout [BlockAddress]) {
+    guard !pool.isEmpty else { return }
+    pool.sort()
+    var isData = [Bool](repeating: false, count: pool.count)
+    for run in runs {
+      let clusters = claims.clusters(run.address, count: run.count)
+      var index = pool.partitioningIndex { claims.cluster(of: $0) >= clusters.lowerBound }
+      while index < pool.count, claims.cluster(of: pool[index]) < clusters.upperBound {
+        isData[index] = true
+        index += 1
+      }
+    }
+    pool = zip(pool, isData).filter { !$0.1 }.map(\.0)
   }
 
   /// Sets i_blocks to what an inode with these runs, so many blocks of map and its attributes' block

@@ -6,7 +6,8 @@ import ExtantBase
 ///
 /// The one that keeps it is the last: inodes are gone through in ascending order, the reserved ones
 /// after all others, and who shares a cluster with somebody still to come gets a copy. The filesystem
-/// itself, the list of bad blocks and blocks of attributes keep what they have.
+/// itself, the list of bad blocks and blocks of attributes keep what they have; these last have been
+/// moved out of the way of the former (`moveSharedXattrBlocks`).
 struct SharedBlocks {
   let round: CheckRound
   private var segments = SharedSegments([])
@@ -237,6 +238,7 @@ extension CheckRound {
     // There files share blocks on purpose: nothing may write to them.
     if superblock.features.readOnlyCompat.contains(.sharedBlocks) { return }
     guard !claims.shared.isEmpty || !maps.misaligned.isEmpty else { return }
+    try moveSharedXattrBlocks()
     var shared = try SharedBlocks(self)
     try shared.resolve()
   }

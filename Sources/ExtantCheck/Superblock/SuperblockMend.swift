@@ -137,6 +137,13 @@ struct SuperblockMend {
     case .inodeCount:
       guard let groups = groupCount(bytes) else { return nil }
       let perGroup = UInt64(bytes.rawBytes.le32(SuperblockField.inodesPerGroup))
+      let total = UInt64(bytes.rawBytes.le32(SuperblockField.inodesCount))
+      // Whoever makes a filesystem fills the bytes of its inode bitmaps.
+      if perGroup % 8 != 0, groups > 0, total % (groups * 8) == 0,
+        let mended = UInt32(exactly: total / groups)
+      {
+        return set(mended, at: SuperblockField.inodesPerGroup, "inodes per group")
+      }
       let (count, overflow) = groups.multipliedReportingOverflow(by: perGroup)
       guard !overflow, let count = UInt32(exactly: count) else { return nil }
       return set(count, at: SuperblockField.inodesCount, "inode count")

@@ -31,8 +31,7 @@ public struct FuzzRun: Sendable {
   ///
   /// - Returns: what went wrong without a trap; nil where all is well.
   public func run(_ input: [UInt8]) -> String? {
-    guard let first = input.first, !seeds.isEmpty else { return nil }
-    let seed = seeds[Int(first & 0x3f) % seeds.count]
+    guard let first = input.first, let seed = seed(of: input) else { return nil }
     let image: OverlayDevice
     do { image = try seed.image(with: input.dropFirst()) } catch { return "\(error)" }
 
@@ -48,6 +47,7 @@ public struct FuzzRun: Sendable {
     do {
       let report = try Checker.check(image, options)
       guard let device = report.repaired else { return nil }
+      if report.leftCount > 0, Self.lacksRoom(report) { return nil }
       guard report.leftCount == 0 else {
         return "\(seed.name): not repaired: \(RecipeRunner.text(report))"
       }
@@ -66,6 +66,23 @@ public struct FuzzRun: Sendable {
     }
     if reads { Self.readAll(repaired.copy()) }
     return nil
+  }
+
+  /// Whether what is left is so because there are no blocks to put it in.
+  private static func lacksRoom(_ report: CheckReport) -> Bool {
+    report.blockCount &- min(report.blocksInUse, report.blockCount) < 16
+      && report.issues.contains { if case .quota = $0.kind { true } else { false } }
+  }
+
+  private func seed(of input: [UInt8]) -> FuzzSeed? {
+    guard let first = input.first, !seeds.isEmpty else { return nil }
+    return seeds[Int(first & 0x3f) % seeds.count]
+  }
+
+  /// The image that is checked.
+  public func image(_ input: [UInt8]) throws -> [UInt8] {
+    guard let seed = seed(of: input) else { return [] }
+    return try ImageBytes.contents(seed.image(with: input.dropFirst()))
   }
 
   /// An input of one to six changes.

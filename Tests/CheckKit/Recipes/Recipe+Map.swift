@@ -5,7 +5,7 @@ import ExtantCheck
 extension Recipe {
   static let mapRecipes: [Recipe] = [
     extentRootRecipes, extentNodeRecipes, extentRecipes, pointerRecipes, directoryMapRecipes,
-    badBlockRecipes, sharedBlockRecipes, clusterRecipes,
+    badBlockRecipes, sharedBlockRecipes, sharedXattrBlockRecipes, clusterRecipes,
   ].flatMap { $0 }
 
   static func map(
@@ -304,7 +304,7 @@ extension Recipe {
   // MARK: Bad blocks
 
   /// Puts a block on the list of bad blocks.
-  private static func list(
+  static func list(
     _ address: BlockAddress, in planter: Planter, blockCount: UInt32 = 1
   ) throws {
     try planter.inode(.badBlocks) { raw in

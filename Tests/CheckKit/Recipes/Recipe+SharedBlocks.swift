@@ -33,6 +33,10 @@ extension Recipe {
       try planter.inode("/sparse") { $0.setBlockWord(13, UInt32(other.rawValue)) }
       planter.block(other) { $0 = [UInt8](repeating: 0, count: $0.count) }
     },
+    map(.sharedBlocks, "own-pointer-block", base: .ext2) { planter in
+      // The pointer block of a file is a block of its contents, too.
+      try planter.inode("/sparse") { $0.setBlockWord(2, $0.blockWord(13)) }
+    },
     map(
       .sharedBlocks, "directories",
       with: [
@@ -43,12 +47,7 @@ extension Recipe {
       try place("/dir/sub", at: planter.blocks("/dir")[0], in: planter)
     },
     map(.sharedBlocks, "bad-blocks") { planter in
-      let block = try planter.blocks("/file")[4]
-      try planter.inode(.badBlocks) { raw in
-        raw.setBlockWord(0, UInt32(block.rawValue))
-        raw.blocksLow = 2
-        raw.wholeSize = 1024
-      }
+      try list(planter.blocks("/file")[4], in: planter)
     },
     map(.sharedBlocks, "attributes") { planter in
       let block = try planter.readInode(planter.inodeNumber("/attributes"))
@@ -83,6 +82,39 @@ extension Recipe {
         root.setLE32(UInt32(block.rawValue), at: 32)
         raw.blockArea = root
       }
+    },
+  ]
+
+  static let sharedXattrBlockRecipes: [Recipe] = [
+    Recipe(.xattr(.blockShared), "bad-blocks") { planter in
+      try list(planter.xattrAddress("/attributes"), in: planter)
+    },
+    Recipe(.xattr(.blockShared), "checksum", with: [.xattr(.blockChecksum)]) { planter in
+      let address = try planter.xattrAddress("/attributes")
+      try list(address, in: planter)
+      planter.block(address) { $0[16] ^= 1 }
+    },
+    Recipe(.xattr(.blockShared), "two-inodes") { planter in
+      let address = try planter.xattrAddress("/attributes")
+      try planter.inode("/small") { raw in
+        raw.fileACLLow = UInt32(address.rawValue)
+        raw.blocksLow += 2
+      }
+      try planter.xattrBlock("/attributes") { $0.setLE32(2, at: 4) }
+      try list(address, in: planter)
+    },
+    Recipe(.xattr(.blockShared), "metadata") { planter in
+      let block = planter.readBlock(try planter.xattrAddress("/attributes"))
+      // Inodes that were never in use.
+      let address =
+        planter.descriptor(0).inodeTable + UInt64(planter.superblock.inodeTableBlockCount - 1)
+      try planter.inode("/attributes") { $0.fileACLLow = UInt32(address.rawValue) }
+      planter.block(address) { $0 = block }
+      try planter.xattrBlock("/attributes") { _ in }
+    },
+    Recipe(.xattr(.blockNoRoom), with: [.xattr(.blockShared)]) { planter in
+      try fill(planter)
+      try list(planter.xattrAddress("/attributes"), in: planter)
     },
   ]
 
