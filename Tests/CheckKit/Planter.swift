@@ -162,6 +162,11 @@ public final class Planter {
     bytes.replaceSubrange(slot, with: raw.bytes)
   }
 
+  /// Makes the slot as if no inode had ever been in it.
+  public func zero(_ number: InodeNumber) throws {
+    try inode(number, keepingChecksum: true) { $0 = RawInode(byteCount: $0.bytes.count) }
+  }
+
   public func inode(
     _ path: String, keepingChecksum: Bool = false, _ change: (inout RawInode) throws -> Void
   ) throws {

@@ -74,7 +74,7 @@ public struct RecipeRunner {
     let (second, twice) = try check(repaired, .repair)
     guard second.issues.isEmpty else { return "the second check found \(Self.text(second))" }
     guard twice == repaired else { return "the second check changed something" }
-    return nil
+    return try holdsOn(to: planted) ? "memory is held after the check" : nil
   }
 
   /// What the checker finds in a sound image; nil where it is nothing.
@@ -89,7 +89,11 @@ public struct RecipeRunner {
   public func check(
     _ bytes: [UInt8], _ mode: CheckOptions.Mode
   ) throws -> (report: CheckReport, repaired: [UInt8]) {
-    let device = try ImageBytes.device(bytes)
+    let report = try Checker.check(try ImageBytes.device(bytes), Self.options(mode))
+    return (report, try report.repaired.map { try ImageBytes.contents($0) } ?? bytes)
+  }
+
+  private static func options(_ mode: CheckOptions.Mode) -> CheckOptions {
     var options = CheckOptions(mode)
     options.isForced = true
     options.time = BaseImage.time + 100
@@ -98,8 +102,19 @@ public struct RecipeRunner {
     options.applyFastCommits = { (device) throws(FileSystemError) in
       try FileSystem.applyFastCommits(on: device)
     }
-    let report = try Checker.check(device, options)
-    return (report, try report.repaired.map { try ImageBytes.contents($0) } ?? bytes)
+    return options
+  }
+
+  /// Whether anything has the image, and so what was found of it, when nobody has the report any more.
+  private func holdsOn(to bytes: [UInt8]) throws -> Bool {
+    weak var held: MemoryDevice?
+    func check() throws {
+      let device = try ImageBytes.device(bytes)
+      held = device
+      _ = try Checker.check(device, Self.options(.repair))
+    }
+    try check()
+    return held != nil
   }
 
   /// One line an issue.

@@ -7,7 +7,8 @@ import ExtantBase
 /// It goes through the blocks once, from the first to the last, and then makes the directory grow:
 /// putting in a hundred thousand names takes a hundred thousand steps, not their square.
 final class DirectoryEditor {
-  let round: CheckRound
+  /// The round that has it: without a cycle, or nothing of either would ever be given back.
+  unowned let round: CheckRound
   let number: InodeNumber
   private(set) var raw: RawInode
   /// In logical order. Between them are holes, which nothing can be put into.

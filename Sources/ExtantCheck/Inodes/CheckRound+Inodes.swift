@@ -71,7 +71,7 @@ extension CheckRound {
         let slot = buffer.bytes.extracting(place)
         if let plain = plainFiles?.findings(slot, number), enterPlain(plain, number) { continue }
         if slot.isZero(0..<size) {
-          if number.rawValue < firstOrdinary { examineEmptyReserved(number) }
+          if number.rawValue < firstOrdinary { try examineEmptyReserved(number) }
           continue
         }
       }

@@ -22,22 +22,34 @@ extension CheckRound {
     number.rawValue < superblock.firstInode || number == superblock.orphanFileInode
   }
 
-  /// A reserved inode whose slot is empty: in use but for the root, and nothing is in it.
-  func examineEmptyReserved(_ number: InodeNumber) {
-    guard number != .root else { return }
+  /// A reserved inode whose slot is empty: in use, and nothing is in it, but where something must be.
+  func examineEmptyReserved(_ number: InodeNumber) throws(FileSystemError) {
+    switch number {
+    case .root: return
+    // Written anew with the others.
+    case .userQuota where hasQuotaFile && superblock.statedUserQuota == number: return
+    case .groupQuota where hasQuotaFile && superblock.statedGroupQuota == number: return
+    case .resize where superblock.features.compat.contains(.resizeInode):
+      var inode = ExaminedInode(number, RawInode(byteCount: superblock.inodeSize))
+      enterReserved(inode)
+      try checkResizeInode(&inode)
+      if inode.isChanged { try writeInode(number, inode.raw) }
+    default: enterReserved(ExaminedInode(number, RawInode(byteCount: superblock.inodeSize)))
+    }
+  }
+
+  private func enterReserved(_ inode: ExaminedInode) {
     var entry = InodeLedger.Entry()
     entry.isInUse = true
-    inodes[number] = entry
+    entry.kind = inode.raw.kind
+    entry.linkCount = inode.raw.linkCount
+    inodes[inode.number] = entry
   }
 
   /// What a reserved inode must be.
   func checkReserved(_ inode: inout ExaminedInode) throws(FileSystemError) -> ReservedInodeStep {
     let number = inode.number
-    var entry = InodeLedger.Entry()
-    entry.isInUse = true
-    entry.kind = inode.raw.kind
-    entry.linkCount = inode.raw.linkCount
-    inodes[number] = entry
+    enterReserved(inode)
     switch number {
     case .badBlocks: return try checkBadBlocks(&inode)
     case .root: return try checkRoot(&inode)

@@ -122,6 +122,9 @@ extension Recipe {
     Recipe(.group(.resizeInodeInvalid), base: threeGroups) { planter in
       try planter.inode(.resize) { $0.setBlockWord(13, 0) }
     },
+    Recipe(.group(.resizeInodeInvalid), "zeros", base: threeGroups) { planter in
+      try planter.zero(.resize)
+    },
     Recipe(.group(.resizeInodeInvalid), "map", base: threeGroups) { planter in
       let map = BlockAddress(UInt64(try planter.readInode(.resize).blockWord(13)))
       planter.block(map) { $0.setLE32(5000, at: 4) }

@@ -63,6 +63,9 @@ extension Recipe {
       let number = InodeNumber(planter.superblockWord(0x26C))
       try planter.debugfs("clri <\(number.rawValue)>")
     },
+    Recipe(.quota(.notAFile), "reserved", base: .quota) { planter in
+      for number: UInt32 in 3...4 { try planter.zero(InodeNumber(number)) }
+    },
   ]
 
   private static let owners = BaseImage(
