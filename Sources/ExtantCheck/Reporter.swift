@@ -16,11 +16,22 @@ final class Reporter {
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
   private var declined: Set<Issue> = []
 
+  /// Those that could not be repaired in this round.
+  private var givenUp: Set<Issue> = []
+  /// Those that could not be repaired in any: reported once. No more than the kept issues.
+  private var known: Set<Issue> = []
+
   init(_ options: CheckOptions) { self.options = options }
 
+  /// What could not be repaired in the last round may be now: its repairs have given blocks back.
   func startRound() {
     repairsInRound = 0
     mendedInRound = 0
+    for issue in givenUp {
+      declined.remove(issue)
+      if issue.kind.entry.severity > .notice { report.leftCount -= 1 }
+    }
+    givenUp = []
   }
 
   /// Records the issue. True where it shall be repaired now: always but where somebody was asked and
@@ -28,10 +39,14 @@ final class Reporter {
   func found(_ issue: Issue) throws(FileSystemError) -> Bool {
     if declined.contains(issue) { return false }
     let entry = issue.kind.entry
-    report.counts[entry.severity, default: 0] += 1
-    if report.issues.count < Self.keptIssues { report.issues.append(issue) }
+    let isKnown = known.contains(issue)
+    if !isKnown {
+      report.counts[entry.severity, default: 0] += 1
+      if report.issues.count < Self.keptIssues { report.issues.append(issue) }
+    }
     if !entry.isSafe { report.needsDecision = true }
-    let answer = try options.decide?(issue) ?? true
+    // Who said yes said so.
+    let answer = isKnown ? true : try options.decide?(issue) ?? true
     guard options.mode != .ask || answer else {
       report.leftCount += 1
       if declined.count < Self.keptIssues { declined.insert(issue) }
@@ -41,16 +56,18 @@ final class Reporter {
     switch issue.kind {
     // A tree that is built anew, and fewer blocks of descriptors, give blocks back, also where
     // e2fsck minds it silently.
-    case .map, .superblock(.firstMetaBgTooBig): mendedInRound += 1
+    case .map, .superblock(.firstMetaBgUnneeded): mendedInRound += 1
     default: if entry.severity > .notice { mendedInRound += 1 }
     }
     return true
   }
 
-  /// An issue that was to be repaired cannot be: later rounds do not try again, and it counts as left
-  /// unless the image is sound with it.
+  /// An issue that was to be repaired cannot be in this round. What is so in the last one counts as
+  /// left, unless the image is sound with it.
   func giveUp(_ issue: Issue) {
-    guard declined.insert(issue).inserted else { return }
+    guard known.count < Self.keptIssues, declined.insert(issue).inserted else { return }
+    givenUp.insert(issue)
+    known.insert(issue)
     repairsInRound -= 1
     guard issue.kind.entry.severity > .notice else { return }
     mendedInRound -= 1

@@ -73,7 +73,8 @@ extension CheckRound {
       guard map.bytes.le32(4 * slot) == UInt32(truncatingIfNeeded: layout.block(index).rawValue)
       else {
         if isFirst { return .invalid }
-        isWrong = true
+        let stated = BlockAddress(UInt64(map.bytes.le32(4 * slot)))
+        if try holdsCopies(stated, layout) { isInexact = true } else { isWrong = true }
         continue
       }
       try image.read(layout.block(index), into: block)
@@ -92,6 +93,18 @@ extension CheckRound {
       isWrong = true
     }
     return isWrong ? .wrong : isInexact ? .inexact : .right
+  }
+
+  /// Whether a block has as many pointers as a reserved one: who only counts them minds nothing.
+  private func holdsCopies(
+    _ address: BlockAddress, _ layout: ResizeInodeLayout
+  ) throws(FileSystemError) -> Bool {
+    guard isMappable(address) else { return false }
+    let block = try image.block(address)
+    let stated = (0..<layout.addressesPerBlock).map { block.bytes.le32(4 * $0) }
+      .filter { $0 != 0 }
+    return stated.count == layout.copyCount
+      && stated.allSatisfy { superblock.contains(BlockAddress(UInt64($0))) }
   }
 
   /// Writes the doubly indirect block and the reserved ones as they must be.

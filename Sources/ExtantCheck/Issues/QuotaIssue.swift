@@ -3,6 +3,7 @@ public enum QuotaIssue: String, IssueArea {
   case inodeNumber = "inode-number"
   case inodeForgotten = "inode-forgotten"
   case inodeUnasked = "inode-unasked"
+  case numberUnasked = "number-unasked"
   case notAFile = "not-a-file"
   case magic = "magic"
   case version = "version"
@@ -25,6 +26,9 @@ public enum QuotaIssue: String, IssueArea {
     case .inodeUnasked:
       IssueEntry(
         .major, "is a quota file, in a filesystem without quota", repair: "Delete it")
+    case .numberUnasked:
+      IssueEntry(
+        .major, "is named as a quota file, in a filesystem without quota", repair: "Name none")
     case .notAFile:
       IssueEntry(
         .major, "is named as a quota file, and not one", repair: "Write one", isSafe: true)

@@ -18,6 +18,7 @@ public enum SuperblockIssue: String, IssueArea {
   case badDescriptorTable = "bad-descriptor-table"
   case badReservedDescriptorBlocks = "bad-reserved-gdt-blocks"
   case largerThanDevice = "larger-than-device"
+  case unlikeDescriptors = "unlike-descriptors"
 
   // Features and fields that do not go together.
   case bothChecksums = "uninit-bg-with-metadata-csum"
@@ -25,6 +26,7 @@ public enum SuperblockIssue: String, IssueArea {
   case seedWithoutChecksums = "csum-seed-without-metadata-csum"
   case resizeInodeWithMetaBg = "resize-inode-with-meta-bg"
   case firstMetaBgTooBig = "first-meta-bg-too-big"
+  case firstMetaBgUnneeded = "first-meta-bg-unneeded"
   case reserveWithoutResizeInode = "reserved-gdt-without-resize-inode"
   case flexBgMissing = "flex-bg-missing"
   case badFlexSize = "bad-flex-bg-size"
@@ -80,6 +82,10 @@ public enum SuperblockIssue: String, IssueArea {
     case .largerThanDevice:
       IssueEntry(
         .fatal, "has more blocks than its device", repair: "Take the size that a copy says")
+    case .unlikeDescriptors:
+      IssueEntry(
+        .fatal, "has group descriptors that do not fit its superblock, but fit a copy of it",
+        repair: "Take the copy")
     case .bothChecksums:
       IssueEntry(
         .notice, "has both metadata_csum and uninit_bg", repair: "Clear uninit_bg", isSafe: true)
@@ -93,7 +99,11 @@ public enum SuperblockIssue: String, IssueArea {
         .major, "has both resize_inode and meta_bg", repair: "Clear resize_inode", isSafe: true)
     case .firstMetaBgTooBig:
       IssueEntry(
-        .notice, "has a first meta block group past the last", repair: "Set it to 0", isSafe: true)
+        .major, "has a first meta block group past the last", repair: "Set it to 0", isSafe: true)
+    case .firstMetaBgUnneeded:
+      IssueEntry(
+        .notice, "has a first meta block group past the last, and needs none",
+        repair: "Set it to 0", isSafe: true)
     case .reserveWithoutResizeInode:
       IssueEntry(
         .notice, "reserves blocks for group descriptors without resize_inode",

@@ -25,15 +25,17 @@ extension MapExaminer {
         blocks.insert(round.superblock.descriptorBlock(for: GroupIndex(UInt32(index))))
       }
       round.maps.vitalBlocks = blocks
-      round.maps.inodeTables = round.groups.map(\.inodeTable).sorted()
+      round.maps.inodeTables = round.groups.enumerated().map { index, group in
+        let scanned = round.scannedInodeCount(in: GroupIndex(UInt32(index)))
+        let perBlock = round.superblock.inodesPerBlock
+        return (group.inodeTable, (scanned + perBlock - 1) / perBlock)
+      }
+      round.maps.inodeTables.sort { $0.start < $1.start }
     }
     if round.maps.vitalBlocks?.contains(address) == true { return true }
     let tables = round.maps.inodeTables
-    let next = tables.partitioningIndex { $0 > address }
-    guard next > 0, address.rawValue < round.image.deviceBlockCount,
-      address - tables[next - 1] < Int64(round.superblock.inodeTableBlockCount)
-    else { return false }
-    let block = try round.image.block(address)
-    return !block.bytes.isZero(0..<block.byteCount)
+    let next = tables.partitioningIndex { $0.start > address }
+    guard next > 0 else { return false }
+    return address - tables[next - 1].start < Int64(tables[next - 1].scannedBlocks)
   }
 }

@@ -63,7 +63,8 @@ extension MapExaminer {
         inode.isCleared = try found(.extentRoot)
         return nil
       }
-      guard try found(count == 0 ? .extentRootEmpty : .extentRootHeader) else { return nil }
+      let isEmpty = count == 0 && RawExtentNode.hasValidHeader(root.bytes)
+      guard try found(isEmpty ? .extentRootEmpty : .extentRootHeader) else { return nil }
       var bytes = root.mutableBytes
       bytes.setLE16(ExtentNode.magic, at: 0)
       bytes.setLE16(UInt16(count), at: 2)

@@ -17,7 +17,7 @@ struct MapLedger {
   var directoryBlocks: UInt64 = 0
   /// Bitmaps and descriptors, and where inode tables start, once the list of bad blocks asks for that.
   var vitalBlocks: Set<BlockAddress>?
-  var inodeTables: [BlockAddress] = []
+  var inodeTables: [(start: BlockAddress, scannedBlocks: UInt32)] = []
   /// Where nodes are read to: by level, kept from inode to inode.
   private var buffers: [BlockBuffer] = []
   private let blockSize: Int

@@ -22,8 +22,9 @@ extension CheckRound {
   private func checkQuotaFile(
     _ kind: QuotaKind, _ number: InodeNumber, followsRepairs: Bool
   ) throws(FileSystemError) {
+    repairedQuotaIssues = []
     if !inodes.isInUse(number) {
-      guard try found(.quota(.notAFile), .inode(number)) else { return }
+      guard try found(.notAFile, in: number) else { return }
       try writeInode(number, newQuotaInode(number))
       var entry = InodeLedger.Entry()
       entry.isInUse = true
@@ -43,18 +44,17 @@ extension CheckRound {
     if raw.wholeSize == 0, followsRepairs {
       isWritten = true
     } else if let broken = rule(brokenBy: head, reader) {
-      isWritten = try found(.quota(broken.issue), .inode(number), found: .number(broken.found))
+      isWritten = try found(broken.issue, in: number, .number(broken.found))
       comparison.isTrusted = false
     }
     let outside = try reader.forEachEntry(head) { comparison.add($0) }
     if !isWritten, comparison.isTrusted {
       if let outside {
-        isWritten = try found(
-          .quota(.reference), .inode(number), found: .number(UInt64(outside)))
+        isWritten = try found(.reference, in: number, .number(UInt64(outside)))
         comparison.isTrusted = false
       }
       if head.magic != QuotaFile.magic(kind),
-        try found(.quota(.magic), .inode(number), found: .hexadecimal(UInt64(head.magic)))
+        try found(.magic, in: number, .hexadecimal(UInt64(head.magic)))
       {
         isWritten = true
       }
@@ -65,6 +65,15 @@ extension CheckRound {
     if isWritten {
       try writeQuotaFile(kind, number, usage, comparison.keptLimits, head)
     }
+  }
+
+  private func found(
+    _ kind: QuotaIssue, in number: InodeNumber, _ value: IssueValue? = nil
+  ) throws(FileSystemError) -> Bool {
+    let issue = Issue(.quota(kind), .inode(number), found: value)
+    guard try reporter.found(issue) else { return false }
+    repairedQuotaIssues.append(issue)
+    return true
   }
 
   /// What must hold of a head before its tree is followed.
@@ -89,11 +98,7 @@ extension CheckRound {
     var isRepaired = false
     for (issue, ids) in [(QuotaIssue.usage, comparison.wrong), (.missingEntry, missing)]
     where !ids.isEmpty {
-      if try found(
-        .quota(issue), .inode(number), found: .text(QuotaComparison.text(ids)))
-      {
-        isRepaired = true
-      }
+      if try found(issue, in: number, .text(QuotaComparison.text(ids))) { isRepaired = true }
     }
     return isRepaired
   }
@@ -124,10 +129,7 @@ extension CheckRound {
     if let head, head.magic == QuotaFile.magic(kind) { writer.takeGraces(from: head) }
     if try !storeQuotaFile(number, writer) {
       // There is no room.
-      for issue in reporter.report.issues {
-        guard case .quota = issue.kind, issue.place.inode == number else { continue }
-        reporter.giveUp(issue)
-      }
+      for issue in repairedQuotaIssues { reporter.giveUp(issue) }
     }
   }
 

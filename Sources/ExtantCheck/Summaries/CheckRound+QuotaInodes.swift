@@ -7,7 +7,7 @@ extension CheckRound {
   /// The superblock names quota files that can be some.
   func checkQuotaInodes() throws(FileSystemError) {
     guard superblock.features.readOnlyCompat.contains(.quota) else {
-      return try checkUnaskedProjectQuota()
+      return try checkUnaskedQuota()
     }
     for kind in QuotaKind.allCases {
       if let reserved = kind.reservedInode {
@@ -63,7 +63,20 @@ extension CheckRound {
     }
   }
 
-  /// Without quota the reserved inodes are pass 1's, and this one would have no name.
+  /// Without quota the reserved inodes are pass 1's, and any other that is named is a quota file all
+  /// the same to who looks at the number alone.
+  private func checkUnaskedQuota() throws(FileSystemError) {
+    try checkUnaskedProjectQuota()
+    for kind in [QuotaKind.user, .group] {
+      guard let stated = superblock.quotaInode(kind), isOrdinary(stated),
+        try readInode(stated).linkCount > 0,
+        try found(.quota(.numberUnasked), .inode(stated))
+      else { continue }
+      superblock.setQuotaInode(kind, nil)
+    }
+  }
+
+  /// This one would have no name.
   private func checkUnaskedProjectQuota() throws(FileSystemError) {
     guard let stated = superblock.quotaInode(.project), isOrdinary(stated) else { return }
     let raw = try readInode(stated)

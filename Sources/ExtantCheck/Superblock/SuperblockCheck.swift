@@ -63,16 +63,17 @@ struct SuperblockCheck {
   private func chosen(
     _ choice: SuperblockChoice, _ primary: [UInt8]
   ) throws(FileSystemError) -> [UInt8] {
+    let issue: Issue
     switch choice.origin {
     case .primary, .mended: return primary
     case .chosenCopy:
-      let issue = Issue(.superblock(.copyChosen), .filesystem, found: .text(choice.text))
-      return try reporter.found(issue) ? choice.bytes : primary
+      issue = Issue(.superblock(.copyChosen), .filesystem, found: .text(choice.text))
     case .copy:
-      let issue = Issue(
-        .superblock(.largerThanDevice), .filesystem, expected: .text(choice.text))
-      return try reporter.found(issue) ? choice.bytes : primary
+      issue = Issue(.superblock(.largerThanDevice), .filesystem, expected: .text(choice.text))
+    case .copyForDescriptors:
+      issue = Issue(.superblock(.unlikeDescriptors), .filesystem, expected: .text(choice.text))
     }
+    return try reporter.found(issue) ? choice.bytes : primary
   }
 
   // MARK: Features

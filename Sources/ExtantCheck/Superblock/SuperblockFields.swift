@@ -103,8 +103,13 @@ struct SuperblockFields {
   private mutating func checkMetaBg() throws(FileSystemError) {
     if incompat.contains(.metaBg) {
       let first = le32(SuperblockField.firstMetaBlockGroup)
-      let count = try Superblock(bytes.rawBytes, verifyChecksum: false).descriptorTableBlockCount
-      if first > count, try found(.firstMetaBgTooBig, .number(UInt64(first)), expected: 0) {
+      let superblock = try Superblock(bytes.rawBytes, verifyChecksum: false)
+      let count = superblock.descriptorTableBlockCount
+      // The descriptor of a single group lies where it lies.
+      let issue: SuperblockIssue =
+        superblock.groupCount == 1 && first == count + 1
+        ? .firstMetaBgUnneeded : .firstMetaBgTooBig
+      if first > count, try found(issue, .number(UInt64(first)), expected: 0) {
         set32(0, at: SuperblockField.firstMetaBlockGroup)
       }
       if compat.contains(.resizeInode), try found(.resizeInodeWithMetaBg) {

@@ -23,7 +23,11 @@ struct SuperblockSearch {
     }
     guard let fault = Superblock.fault(primary.rawBytes) else {
       // One that claims more than there is may be wrong in just that.
-      if !fits(primary), let copy = try copy(of: primary) { return copy }
+      if !fits(primary) {
+        if let copy = try copy(of: primary) { return copy }
+      } else if let copy = try copyForDescriptors(primary) {
+        return copy
+      }
       return SuperblockChoice(bytes: primary, origin: .primary)
     }
     let mend = SuperblockMend(primary, deviceByteCount: device.byteCount)
@@ -40,6 +44,54 @@ struct SuperblockSearch {
     if let mended = mend.run(fault) { return mended }
     throw .corrupt(
       Corruption("superblock", "\(fault.text), and no copy of it was found"))
+  }
+
+  // MARK: By the descriptors
+
+  /// So many groups tell whether a superblock fits the descriptors.
+  private static let sampleCount: UInt32 = 256
+
+  /// A copy that the group descriptors fit where they do not fit the first superblock, sound as it is:
+  /// one of its numbers or features is wrong.
+  private func copyForDescriptors(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
+    guard let superblock = try? Superblock(primary.rawBytes) else { return nil }
+    let fitting = try fittingDescriptors(superblock)
+    guard fitting * 2 < min(superblock.groupCount, Self.sampleCount),
+      var choice = try copy(of: primary), case .copy(let group, let block) = choice.origin,
+      let copy = try? Superblock(choice.bytes.rawBytes), !superblock.hasSameLayout(as: copy),
+      try fittingDescriptors(copy) > fitting
+    else { return nil }
+    choice.origin = .copyForDescriptors(group: group, block: block)
+    return choice
+  }
+
+  /// How many of the first descriptors have a right checksum and places that there are, as a superblock would have them.
+  private func fittingDescriptors(_ superblock: Superblock) throws(FileSystemError) -> UInt32 {
+    let block = BlockBuffer(byteCount: superblock.blockSize)
+    var address: BlockAddress?
+    var count: UInt32 = 0
+    for index in 0..<min(superblock.groupCount, Self.sampleCount) {
+      let group = GroupIndex(index)
+      let place = superblock.descriptorBlock(for: group)
+      guard superblock.contains(place) else { continue }
+      if place != address {
+        var bytes = block.mutableBytes
+        try device.read(into: &bytes, at: place.rawValue * UInt64(superblock.blockSize))
+        address = place
+      }
+      let start = superblock.descriptorOffset(for: group)
+      let bytes = block.bytes.extracting(start..<start + superblock.descriptorSize)
+      guard GroupDescriptor.hasValidChecksum(bytes, group: group, superblock: superblock) else {
+        continue
+      }
+      let descriptor = GroupDescriptor(unchecked: bytes, superblock: superblock)
+      let isFitting = GroupPart.allCases.allSatisfy {
+        descriptor[$0].rawValue > 0
+          && superblock.contains(descriptor[$0], count: $0.count(superblock))
+      }
+      if isFitting { count += 1 }
+    }
+    return count
   }
 
   // MARK: Asked for

@@ -132,6 +132,13 @@ extension Recipe {
     Recipe(.group(.resizeInodeInvalid), "single", base: threeGroups) { planter in
       try planter.inode(.resize) { $0.setBlockWord(0, 5000) }
     },
+    Recipe(
+      .group(.resizeInodePointers), "map", base: threeGroups,
+      e2fsck: .clean("it counts the blocks alone")
+    ) { planter in
+      let map = BlockAddress(UInt64(try planter.readInode(.resize).blockWord(13)))
+      planter.block(map) { $0.setLE32($0.le32(4 * 140), at: 4 * 150) }
+    },
     Recipe(.group(.resizeInodeMap), base: threeGroups) { planter in
       let map = BlockAddress(UInt64(try planter.readInode(.resize).blockWord(13)))
       planter.block(map) { $0.setLE32(0, at: 4 * 150) }

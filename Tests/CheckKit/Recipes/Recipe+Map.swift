@@ -62,6 +62,9 @@ extension Recipe {
     ) { planter in
       try root(of: "/empty", in: planter) { $0.setLE32(0xffff_ffff, at: 6) }
     },
+    map(.extentRootHeader, "empty") { planter in
+      try root(of: "/empty", in: planter) { $0.setLE16(0xffff, at: 4) }
+    },
     map(.extentRootEmpty, e2fsck: .clean("e2fsck offers to make it one level, and exits with 0")) {
       planter in
       try root(of: "/empty", in: planter) { $0.setLE16(2, at: 6) }

@@ -59,6 +59,10 @@ extension Recipe {
         bytes.setLE32(bytes.le32(0x64) & ~0x2100, at: 0x64)
       }
     },
+    Recipe(.quota(.numberUnasked)) { planter in
+      let number = try planter.inodeNumber("/file")
+      planter.superblock { $0.setLE32(number.rawValue, at: 0x244) }
+    },
     Recipe(.quota(.notAFile), base: .quota) { planter in
       let number = InodeNumber(planter.superblockWord(0x26C))
       try planter.debugfs("clri <\(number.rawValue)>")

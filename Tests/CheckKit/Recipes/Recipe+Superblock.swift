@@ -132,6 +132,13 @@ extension Recipe {
       with: [.summary(.freeBlocks)], e2fsck: .broken,
       plant: set32(SuperblockField.blocksCountLow, 20481)),
     Recipe(
+      .superblock(.unlikeDescriptors), base: threeGroups, with: [.summary(.freeBlocks)],
+      plant: set32(SuperblockField.featureIncompat, 0)),
+    Recipe(
+      .superblock(.unlikeDescriptors), "uuid", base: threeGroups,
+      with: [.summary(.freeBlocks)],
+      plant: { planter in planter.superblock { $0[SuperblockField.uuid] ^= 1 } }),
+    Recipe(
       .superblock(.largerThanDevice), "no-copy", e2fsck: .broken, outcome: .refused("cut short"),
       plant: set32(SuperblockField.blocksCountLow, 8193)),
   ]
