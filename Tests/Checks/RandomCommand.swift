@@ -15,6 +15,9 @@ struct RandomCommand: ParsableCommand {
   @Option(help: "How many executions.")
   var count = 100_000
 
+  @Option(help: "Change inputs that the fuzzer kept in this folder, instead of drawing all anew.")
+  var corpus: String?
+
   @Option(help: "Where the input that runs is kept, for when it ends the program.")
   var current: String?
 
@@ -29,11 +32,20 @@ struct RandomCommand: ParsableCommand {
     let value = seed ?? Seed.take("checks random")
     var generator = SeededGenerator(seed: value)
     let run = FuzzRun(try FuzzSeed.packed())
+    let kept = try corpus.map { folder in
+      try System.names(in: folder).map { String(decoding: $0, as: UTF8.self) }.sorted()
+        .map { try System.contents("\(folder)/\($0)") }.filter { !$0.isEmpty }
+    }
     var failed = 0
     let clock = ContinuousClock()
     var slowest = Duration.zero
     for number in 0..<count {
-      let input = FuzzRun.randomInput(&generator, seeds: run.seeds.count)
+      let input =
+        if let kept, !kept.isEmpty {
+          FuzzRun.mutated(generator.pick(kept), with: generator.pick(kept), &generator)
+        } else {
+          FuzzRun.randomInput(&generator, seeds: run.seeds.count)
+        }
       if let current { try System.write(input, to: current) }
       var problem: String?
       let time = clock.measure { problem = run.run(input) }

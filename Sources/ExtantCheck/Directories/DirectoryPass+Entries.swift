@@ -43,6 +43,7 @@ extension DirectoryPass {
     if inode == directory.number.rawValue { return .linkToSelf }
     if inode > inodeCount { return .inodeOutOfRange }
     if inode < firstInode, inode != InodeNumber.root.rawValue { return .inodeReserved }
+    if inode == hiddenInodes.0 || inode == hiddenInodes.1 { return .inodeReserved }
     let bytes = buffer.bytes
     let length = bytes.u8(offset + 6)
     if length <= 2 {

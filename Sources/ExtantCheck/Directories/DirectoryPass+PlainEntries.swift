@@ -40,6 +40,7 @@ extension DirectoryPass {
       if number != 0 {
         // "." and ".." are no names.
         guard number >= firstInode, number <= inodeCount, number != own,
+          number != hiddenInodes.0, number != hiddenInodes.1,
           nameLength > 2 || (nameLength > 0 && bytes.u8(offset + 8) != UInt8(ascii: "."))
         else { break }
         let entry = inodes[InodeNumber(number)]

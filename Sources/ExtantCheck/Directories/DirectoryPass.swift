@@ -12,6 +12,9 @@ final class DirectoryPass {
   let blockSize: Int
   let inodeCount: UInt32
   let firstInode: UInt32
+  /// Past the reserved ones, those that no directory may name: the orphan file, the projects' quota
+  /// file. 0 where there is none.
+  let hiddenInodes: (UInt32, UInt32)
   let hasFileType: Bool
   let hasIndexes: Bool
   let hasLargeDirectories: Bool
@@ -43,6 +46,9 @@ final class DirectoryPass {
     blockSize = superblock.blockSize
     inodeCount = superblock.inodeCount
     firstInode = superblock.firstInode
+    hiddenInodes = (
+      superblock.orphanFileInode?.rawValue ?? 0, superblock.quotaInode(.project)?.rawValue ?? 0
+    )
     hasFileType = superblock.features.incompat.contains(.filetype)
     hasIndexes = superblock.features.compat.contains(.dirIndex)
     hasLargeDirectories = superblock.features.incompat.contains(.largedir)

@@ -26,10 +26,13 @@ extension CheckRound {
     let address = BlockAddress(UInt64(inode.raw.blockWord(Self.doublyIndirect)))
     guard hasProperFields(inode.raw), superblock.contains(address), !claims.isClaimed(address)
     else { return try replaceResizeInode(&inode) }
+    let state = try state(layout, address)
+    // What is in the block may be another's, who comes later.
+    if state == .invalid { return try replaceResizeInode(&inode) }
     claims.claim(address)
     inode.chargedBlocks &+= layout.chargedCount
     inode.mappedEnd = layout.mappedEnd
-    try checkReserve(inode, layout, address)
+    try checkReserve(inode, layout, address, state)
     try checkSizes(&inode, layout)
   }
 
@@ -43,12 +46,12 @@ extension CheckRound {
   // MARK: The map
 
   private func checkReserve(
-    _ inode: ExaminedInode, _ layout: ResizeInodeLayout, _ address: BlockAddress
+    _ inode: ExaminedInode, _ layout: ResizeInodeLayout, _ address: BlockAddress,
+    _ state: MapState
   ) throws(FileSystemError) {
     let kind: GroupIssue
-    switch try state(layout, address) {
-    case .right: return
-    case .invalid: kind = .resizeInodeInvalid
+    switch state {
+    case .right, .invalid: return
     case .wrong: kind = .resizeInodeMap
     case .inexact: kind = .resizeInodePointers
     }

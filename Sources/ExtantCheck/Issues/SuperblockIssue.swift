@@ -19,6 +19,7 @@ public enum SuperblockIssue: String, IssueArea {
   case badReservedDescriptorBlocks = "bad-reserved-gdt-blocks"
   case largerThanDevice = "larger-than-device"
   case unlikeDescriptors = "unlike-descriptors"
+  case unlikeCopies = "unlike-copies"
 
   // Features and fields that do not go together.
   case bothChecksums = "uninit-bg-with-metadata-csum"
@@ -86,6 +87,10 @@ public enum SuperblockIssue: String, IssueArea {
       IssueEntry(
         .fatal, "has group descriptors that do not fit its superblock, but fit a copy of it",
         repair: "Take the copy")
+    case .unlikeCopies:
+      IssueEntry(
+        .fatal, "has numbers by which its copies should be where they are not",
+        repair: "Take a copy that is where it should be")
     case .bothChecksums:
       IssueEntry(
         .notice, "has both metadata_csum and uninit_bg", repair: "Clear uninit_bg", isSafe: true)

@@ -153,18 +153,26 @@ extension CheckRound {
     let counts = isPresent && !superblock.state.contains(.errors)
     var isClean = true
     var isLeft = false
+    var hasStrange = false
     let block = BlockBuffer(byteCount: image.blockSize)
     for run in file.map.runs where !run.isUnwritten {
       for index in 0..<run.count {
         let address = run.address + index
         try image.read(address, into: block)
         guard let kind = blockIssue(block, address, seed) else { continue }
+        let place = Place(inode: file.number, block: address, logical: run.logical + index)
+        if kind == .fileBadMagic {
+          // It may be somebody else's. Where blocks are shared on purpose it stays that.
+          if superblock.features.readOnlyCompat.contains(.sharedBlocks) { continue }
+          isClean = false
+          if try found(.orphan(kind), place) { hasStrange = true } else { isLeft = true }
+          continue
+        }
         isClean = false
         var entries: [UInt32] = []
         if kind == .fileNotClean || kind == .fileBadEntry {
           entries = OrphanFileBlock.entries(block.bytes)
         }
-        let place = Place(inode: file.number, block: address, logical: run.logical + index)
         var isEmptied = try found(.orphan(kind), place)
         if isEmptied, counts {
           for entry in entries where mayBeOrphan(entry) {
@@ -183,6 +191,13 @@ extension CheckRound {
         try image.write(block, at: address)
       }
     }
+    if hasStrange {
+      let number = file.number
+      func empty(_ round: CheckRound) throws(FileSystemError) {
+        try round.emptyStrangeOrphanFileBlocks(number)
+      }
+      putOff.append(empty)
+    }
     guard !isLeft else { return false }
     guard isPresent else { return true }
     if isClean {
@@ -190,6 +205,26 @@ extension CheckRound {
     }
     superblock.features.readOnlyCompat.remove(.orphanPresent)
     return true
+  }
+
+  /// When no other file has any of its blocks any more: makes those that are no orphan file's so.
+  private func emptyStrangeOrphanFileBlocks(_ number: InodeNumber) throws(FileSystemError) {
+    guard inodes.isInUse(number) else { return }
+    let raw = try readInode(number)
+    let seed = raw.checksumSeed(number, superblock)
+    let block = BlockBuffer(byteCount: image.blockSize)
+    try forEachRun(number, raw) { (run: MapRun) throws(FileSystemError) -> Bool in
+      for index in 0..<run.count where !run.isUnwritten {
+        let address = run.address + index
+        guard address.rawValue < image.deviceBlockCount else { break }
+        try image.read(address, into: block)
+        if OrphanFileBlock.hasMagic(block.bytes) { continue }
+        var bytes = block.mutableBytes
+        OrphanFileBlock(inodes: []).encode(into: &bytes, at: address, checksumSeed: seed)
+        try image.write(block, at: address)
+      }
+      return true
+    }
   }
 
   /// Nil for a block without entries in which all is right.

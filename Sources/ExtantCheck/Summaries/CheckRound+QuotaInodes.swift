@@ -68,7 +68,7 @@ extension CheckRound {
   private func checkUnaskedQuota() throws(FileSystemError) {
     try checkUnaskedProjectQuota()
     for kind in [QuotaKind.user, .group] {
-      guard let stated = superblock.quotaInode(kind), isOrdinary(stated),
+      guard let stated = superblock.quotaInode(kind), stated == .root || isOrdinary(stated),
         try readInode(stated).linkCount > 0,
         try found(.quota(.numberUnasked), .inode(stated))
       else { continue }

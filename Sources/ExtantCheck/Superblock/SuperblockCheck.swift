@@ -70,6 +70,8 @@ struct SuperblockCheck {
       issue = Issue(.superblock(.copyChosen), .filesystem, found: .text(choice.text))
     case .copy:
       issue = Issue(.superblock(.largerThanDevice), .filesystem, expected: .text(choice.text))
+    case .copyElsewhere:
+      issue = Issue(.superblock(.unlikeCopies), .filesystem, expected: .text(choice.text))
     case .copyForDescriptors:
       issue = Issue(.superblock(.unlikeDescriptors), .filesystem, expected: .text(choice.text))
     }

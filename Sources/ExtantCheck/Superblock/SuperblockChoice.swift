@@ -11,6 +11,8 @@ struct SuperblockChoice: Sendable {
     case copy(group: UInt32, block: UInt64)
     /// The same, for the group descriptors fit that and not the first one.
     case copyForDescriptors(group: UInt32, block: UInt64)
+    /// The same, for by the first one's geometry no copy is where it should be.
+    case copyElsewhere(group: UInt32, block: UInt64)
     /// The first one, with what is wrong in it put right.
     case mended(how: String)
   }
@@ -27,7 +29,8 @@ struct SuperblockChoice: Sendable {
     switch origin {
     case .primary: "as it is"
     case .chosenCopy(let block): "the copy in block \(block)"
-    case .copy(let group, let block), .copyForDescriptors(let group, let block):
+    case .copy(let group, let block), .copyForDescriptors(let group, let block),
+      .copyElsewhere(let group, let block):
       "the copy of group \(group) in block \(block)"
     case .mended(let how): how
     }

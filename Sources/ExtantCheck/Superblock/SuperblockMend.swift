@@ -22,6 +22,9 @@ struct SuperblockMend {
 
   // MARK: One bit
 
+  /// Of CRC-32C, lowest bit first.
+  private static let polynomial: UInt32 = 0x82f6_3b78
+
   /// The superblock with the one bit back that makes its checksum right; nil where there is none. By
   /// chance that happens once in half a million.
   func flippedBit() -> SuperblockChoice? {
@@ -36,11 +39,10 @@ struct SuperblockMend {
     if difference.nonzeroBitCount == 1 {
       place = SuperblockField.checksum * 8 + difference.trailingZeroBitCount
     } else {
-      var zeros = [UInt8](repeating: 0, count: SuperblockField.checksum)
-      for bit in 0..<SuperblockField.checksum * 8 {
-        zeros.withMutableBytes { $0.setU8(1 << UInt8(bit & 7), at: bit >> 3) }
-        let sum = crc32c(0, zeros.rawBytes)
-        zeros.withMutableBytes { $0.setU8(0, at: bit >> 3) }
+      // Of the last bit first: each one before it has one zero more behind it.
+      var sum: UInt32 = 1
+      for bit in (0..<SuperblockField.checksum * 8).reversed() {
+        sum = (sum >> 1) ^ (sum & 1 == 0 ? 0 : Self.polynomial)
         if sum == difference {
           place = bit
           break

@@ -25,8 +25,9 @@ struct SuperblockSearch {
       // One that claims more than there is may be wrong in just that.
       if !fits(primary) {
         if let copy = try copy(of: primary) { return copy }
-      } else if let copy = try copyForDescriptors(primary) {
-        return copy
+      } else {
+        if let copy = try copyElsewhere(primary) { return copy }
+        if let copy = try copyForDescriptors(primary) { return copy }
       }
       return SuperblockChoice(bytes: primary, origin: .primary)
     }
@@ -44,6 +45,37 @@ struct SuperblockSearch {
     if let mended = mend.run(fault) { return mended }
     throw .corrupt(
       Corruption("superblock", "\(fault.text), and no copy of it was found"))
+  }
+
+  // MARK: By where the copies are
+
+  /// A copy with another geometry, by which there are copies where they should be, while by that of the
+  /// first superblock there is none.
+  private func copyElsewhere(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
+    guard let superblock = try? Superblock(primary.rawBytes), !superblock.copyHolders.isEmpty,
+      try copyCount(superblock) == 0, var choice = try copy(of: primary),
+      case .copy(let group, let block) = choice.origin,
+      let copy = try? Superblock(choice.bytes.rawBytes), copy.uuid == superblock.uuid,
+      try copyCount(copy) > 0
+    else { return nil }
+    choice.origin = .copyElsewhere(group: group, block: block)
+    return choice
+  }
+
+  /// How many of the first copies are where a superblock's numbers have them.
+  private func copyCount(_ superblock: Superblock) throws(FileSystemError) -> Int {
+    var count = 0
+    for group in superblock.copyHolders.prefix(4) {
+      let offset = superblock.superblockBlock(in: group).rawValue * UInt64(superblock.blockSize)
+      if let bytes = try read(at: offset),
+        bytes.rawBytes.le16(SuperblockField.magic) == Superblock.magic,
+        bytes[SuperblockField.uuid..<SuperblockField.uuid + 16]
+          == superblock.raw[SuperblockField.uuid..<SuperblockField.uuid + 16]
+      {
+        count += 1
+      }
+    }
+    return count
   }
 
   // MARK: By the descriptors

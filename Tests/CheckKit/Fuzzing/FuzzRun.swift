@@ -95,6 +95,37 @@ public struct FuzzRun: Sendable {
     return input
   }
 
+  /// A change of an input that somebody kept: records changed, doubled, left out or taken from another.
+  public static func mutated(
+    _ input: [UInt8], with other: [UInt8], _ generator: inout SeededGenerator
+  ) -> [UInt8] {
+    var input = input
+    for _ in 0...generator.below(3) {
+      let records = (input.count + 8) / 10
+      let start = 1 + 10 * generator.below(max(records, 1))
+      let end = min(start + 10, input.count)
+      guard start < end else { break }
+      switch generator.below(5) {
+      case 0: input.removeSubrange(start..<end)
+      case 1: input.insert(contentsOf: input[start..<end], at: start)
+      case 2:
+        let from = 1 + 10 * generator.below(max((other.count + 8) / 10, 1))
+        let until = min(from + 10, other.count)
+        if from < until { input.insert(contentsOf: other[from..<until], at: start) }
+      default:
+        for place in start..<end where generator.below(4) == 0 {
+          input[place] = UInt8(generator.below(256))
+        }
+      }
+      if input.count > byteLimit { input.removeSubrange(byteLimit...) }
+    }
+    if generator.below(8) == 0 { input[0] = UInt8(generator.below(256)) }
+    return input
+  }
+
+  /// As long as an input may be that is made here.
+  private static let byteLimit = 640
+
   /// Opens the image with the engine and reads what can be read; errors are answers.
   static func readAll(_ device: OverlayDevice) {
     var options = FileSystem.Options.readOnly

@@ -1,6 +1,7 @@
 import Ext4Format
 import ExtantBase
 import ExtantCheck
+import TestSupport
 
 extension Recipe {
   static let directoryRecipes: [Recipe] =
@@ -130,6 +131,18 @@ extension Recipe {
   private static let directoryTargetRecipes: [Recipe] = [
     directory(.inodeOutOfRange) { try $0.addEntry("/dir", "far", InodeNumber(999_999)) },
     directory(.inodeReserved) { try $0.addEntry("/dir", "nine", InodeNumber(9)) },
+    Recipe(.directory(.inodeReserved), "orphan-file", base: .orphanFile) { planter in
+      guard let file = planter.superblock.orphanFileInode else {
+        throw SystemFailure(2, "the base image has no orphan file")
+      }
+      try planter.addEntry("/dir", "orphans", file)
+    },
+    Recipe(.directory(.inodeReserved), "quota-file", base: .quota) { planter in
+      guard let file = planter.superblock.quotaInode(.project) else {
+        throw SystemFailure(2, "the base image has no quota file for projects")
+      }
+      try planter.addEntry("/dir", "quota", file)
+    },
     directory(.inodeUnused) { try $0.addEntry("/dir", "gone", InodeNumber(200)) },
     directory(.linkToSelf) {
       try $0.addEntry("/dir", "self", try $0.inodeNumber("/dir"), fileType: 2)

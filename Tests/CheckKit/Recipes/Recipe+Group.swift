@@ -125,6 +125,10 @@ extension Recipe {
     Recipe(.group(.resizeInodeInvalid), "zeros", base: threeGroups) { planter in
       try planter.zero(.resize)
     },
+    Recipe(.group(.resizeInodeInvalid), "another's-block", base: threeGroups) { planter in
+      let block = try planter.blocks("/file")[2]
+      try planter.inode(.resize) { $0.setBlockWord(13, UInt32(block.rawValue)) }
+    },
     Recipe(.group(.resizeInodeInvalid), "map", base: threeGroups) { planter in
       let map = BlockAddress(UInt64(try planter.readInode(.resize).blockWord(13)))
       planter.block(map) { $0.setLE32(5000, at: 4) }

@@ -29,6 +29,9 @@ extension Recipe {
     Recipe(.journal(.inodeFromBackup), "encrypted") { planter in
       try planter.inode(.journal) { $0.flags.insert(.encrypted) }
     },
+    Recipe(.journal(.inodeFromBackup), "empty") { planter in
+      try planter.inode(.journal) { $0.wholeSize = 0 }
+    },
     Recipe(.journal(.inodeFromBackup), "size") { planter in
       try planter.inode(.journal) { $0.wholeSize += 10 }
     },

@@ -128,6 +128,19 @@ extension Recipe {
       let address = try planter.blocks(Planter.path(file))[1]
       planter.block(address) { $0[$0.count - 8] ^= 1 }
     },
+    fileRecipe(.fileBadMagic, "another's-block", with: [.map(.sharedBlocks)]) { planter, file in
+      let block = try planter.blocks("/file")[2]
+      let count = UInt16(try planter.blocks(Planter.path(file)).count)
+      try planter.inode(file) { raw in
+        var root = raw.blockArea
+        root.setLE16(2, at: 2)
+        root.setLE16(count - 1, at: 16)
+        root.setLE32(UInt32(count - 1), at: 24)
+        root.setLE16(1, at: 28)
+        root.setLE32(UInt32(block.rawValue), at: 32)
+        raw.blockArea = root
+      }
+    },
     fileRecipe(.fileBadChecksum) { planter, file in
       let address = try planter.blocks(Planter.path(file))[1]
       planter.block(address) { $0[$0.count - 1] ^= 1 }

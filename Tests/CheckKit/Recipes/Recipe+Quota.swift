@@ -63,6 +63,9 @@ extension Recipe {
       let number = try planter.inodeNumber("/file")
       planter.superblock { $0.setLE32(number.rawValue, at: 0x244) }
     },
+    Recipe(.quota(.numberUnasked), "root") { planter in
+      planter.superblock { $0.setLE32(2, at: 0x240) }
+    },
     Recipe(.quota(.notAFile), base: .quota) { planter in
       let number = InodeNumber(planter.superblockWord(0x26C))
       try planter.debugfs("clri <\(number.rawValue)>")

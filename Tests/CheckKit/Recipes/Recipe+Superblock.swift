@@ -139,6 +139,14 @@ extension Recipe {
       with: [.summary(.freeBlocks)],
       plant: { planter in planter.superblock { $0[SuperblockField.uuid] ^= 1 } }),
     Recipe(
+      .superblock(.unlikeCopies), base: .manyGroups, with: [.summary(.freeBlocks)],
+      plant: { planter in
+        planter.superblock { bytes in
+          bytes.setLE32(1152, at: SuperblockField.blocksPerGroup)
+          bytes.setLE32(1152, at: SuperblockField.clustersPerGroup)
+        }
+      }),
+    Recipe(
       .superblock(.largerThanDevice), "no-copy", e2fsck: .broken, outcome: .refused("cut short"),
       plant: set32(SuperblockField.blocksCountLow, 8193)),
   ]
