@@ -26,6 +26,18 @@ import Testing
     #expect(problem == nil)
   }
 
+  /// What breaks an image to us and not to e2fsck -fn stands in docs/FSCK.md.
+  @Test func whereE2fsckSaysOtherwiseIsDocumented() throws {
+    let document = String(
+      decoding: try System.contents(Environment.packageRoot + "/docs/FSCK.md"), as: UTF8.self)
+    for recipe in Recipe.all {
+      guard case .clean = recipe.e2fsck else { continue }
+      for kind in recipe.expects where kind.entry.severity > .notice {
+        #expect(document.contains("`\(kind.code)`"), "\(recipe.name)")
+      }
+    }
+  }
+
   @Test func namesAreDifferent() {
     #expect(Set(Recipe.all.map(\.name)).count == Recipe.all.count)
   }
