@@ -58,7 +58,9 @@ extension CheckRound {
     let raw = try readInode(number)
     // Its attribute's holder could not be mended.
     if raw.flags.contains(.eaInode) { return false }
+    // One with inline data is kept: it may have attributes and no block.
     if kind == .regular, raw.wholeSize == 0, raw.storedBlocks(superblock) == 0,
+      !raw.flags.contains(.inlineData),
       try found(.connection(.namelessEmpty), .inode(number))
     {
       try freeInode(number)

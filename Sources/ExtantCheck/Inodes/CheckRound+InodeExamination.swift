@@ -74,7 +74,8 @@ extension CheckRound {
     if inode.raw.kind == .symbolicLink, !inode.isCleared {
       try checkSymlink(&inode, chargedToAttributes: chargedToAttributes)
     }
-    if !inode.isCleared, number != .resize { try checkSizes(&inode) }
+    let isReserve = number == .resize && superblock.features.compat.contains(.resizeInode)
+    if !inode.isCleared, !isReserve { try checkSizes(&inode) }
     if inode.isCleared, chargedToAttributes > 0 {
       // The map's blocks were given back by whoever cleared it, or were never claimed.
       var rest = inode.raw

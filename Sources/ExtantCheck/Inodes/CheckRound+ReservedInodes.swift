@@ -80,7 +80,7 @@ extension CheckRound {
     let isOdd =
       inode.hasWrongChecksum || raw.mode != 0 || raw.uid & 0xffff != 0 || raw.gid & 0xffff != 0
       || raw.linkCount != 0 || raw.flags.contains(.inlineData)
-      || raw.fileACL(superblock).rawValue != 0
+      || raw.fileACLLow != 0
     if isOdd, try found(.badBlocksFields, inode.number) {
       inode.change { $0 = RawInode(byteCount: $0.bytes.count) }
     }
@@ -123,7 +123,8 @@ extension CheckRound {
       return .contents
     }
     if inode.raw.holdsAnything, try found(unasked, inode.number) { inode.isCleared = true }
-    // What else is in a slot that nobody asked for is nothing to anybody.
+    // What else is in a slot that nobody asked for is nothing to anybody, no directory either.
+    inodes[inode.number].kind = nil
     return .done
   }
 

@@ -3,11 +3,21 @@ public enum IssueText {
   /// "inode 12 (/a/b, block 34) has a wrong checksum (found 0x1, expected 0x2)".
   public static func sentence(_ issue: Issue) -> String {
     var text = place(issue.place) + " " + issue.kind.entry.summary
+    // Of a superblock whole rules are found broken, and expected is what is taken in its place.
+    let isSuperblock = if case .superblock = issue.kind { true } else { false }
     let values = [
-      issue.found.map { "found \(value($0))" }, issue.expected.map { "expected \(value($0))" },
+      issue.found.map { isSuperblock && isText($0) ? value($0) : "found \(value($0))" },
+      issue.expected.map {
+        isSuperblock && isText($0) ? "instead: \(value($0))" : "expected \(value($0))"
+      },
     ].compactMap { $0 }
-    if !values.isEmpty { text += " (" + values.joined(separator: ", ") + ")" }
+    let separator = isSuperblock && issue.expected.map(isText) == true ? "; " : ", "
+    if !values.isEmpty { text += " (" + values.joined(separator: separator) + ")" }
     return text
+  }
+
+  private static func isText(_ value: IssueValue) -> Bool {
+    if case .text = value { true } else { false }
   }
 
   /// The repair within a sentence: "compute it anew".

@@ -10,6 +10,8 @@ import ExtantBase
 /// moved out of the way of the former (`moveSharedXattrBlocks`).
 struct SharedBlocks {
   let round: CheckRound
+  /// Clusters that must not be shared.
+  private let contested: SparseBitSet
   private var segments = SharedSegments([])
   /// Inodes that share something, or lie across the bounds of clusters.
   private var claimants: [InodeNumber] = []
@@ -21,8 +23,9 @@ struct SharedBlocks {
   /// Where the contents of directories that were moved are now.
   private var movedDirectories: [InodeNumber: [MapRun]] = [:]
 
-  init(_ round: CheckRound) throws(FileSystemError) {
+  init(_ round: CheckRound, _ contested: SparseBitSet) throws(FileSystemError) {
     self.round = round
+    self.contested = contested
     misaligned = Set(round.maps.misaligned)
     freeLimit = round.claims.freeCount
     try gather()
@@ -60,9 +63,7 @@ struct SharedBlocks {
       }
       let before = claims.count
       try forEachClaim(number, raw) { clusters in
-        guard misaligned.contains(number) || round.claims.shared.intersects(clusters) else {
-          return
-        }
+        guard misaligned.contains(number) || contested.intersects(clusters) else { return }
         claims.append(
           SharedSegments.Claim(
             clusters: clusters, owner: number == .badBlocks ? .fixed : .inode(number)))
@@ -110,7 +111,7 @@ struct SharedBlocks {
     let isMisaligned = misaligned.contains(number)
     try forEachClaim(number, raw) { clusters in
       total &+= UInt64(clusters.count)
-      if isMisaligned || round.claims.shared.intersects(clusters) { own.append(clusters) }
+      if isMisaligned || contested.intersects(clusters) { own.append(clusters) }
     }
     // From now on only the claims of others count.
     for clusters in own { segments.remove(clusters) }
@@ -161,6 +162,8 @@ struct SharedBlocks {
       }
       if total > others { freeLimit &+= total - others }
       try round.freeInode(number, keepingDirectory: true)
+      // Else the next round would bring the inode back, to the same end.
+      if number == .journal { round.superblock.journalBackupType = 0 }
       freed.insert(number)
       release(own)
     }
@@ -235,11 +238,46 @@ struct SharedBlocks {
 extension CheckRound {
   /// Gives every block that several claim to one of them.
   func resolveSharedBlocks() throws(FileSystemError) {
-    // There files share blocks on purpose: nothing may write to them.
-    if superblock.features.readOnlyCompat.contains(.sharedBlocks) { return }
     guard !claims.shared.isEmpty || !maps.misaligned.isEmpty else { return }
     try moveSharedXattrBlocks()
-    var shared = try SharedBlocks(self)
+    let isShared = superblock.features.readOnlyCompat.contains(.sharedBlocks)
+    let contested = isShared ? try wronglyShared() : claims.shared
+    guard !contested.isEmpty || !maps.misaligned.isEmpty else { return }
+    var shared = try SharedBlocks(self, contested)
     try shared.resolve()
+  }
+
+  /// With `shared_blocks` files share their contents on purpose, for nothing writes to them. What is
+  /// the filesystem's own, a map's, a directory's or the orphan file's may be nobody else's all the
+  /// same: the clusters of these that are shared.
+  private func wronglyShared() throws(FileSystemError) -> SparseBitSet {
+    var exclusive = claims.metadata
+    var numbers: [InodeNumber] = []
+    inodes.forEachInUse { number, _ in numbers.append(number) }
+    for number in numbers {
+      let raw = try readInode(number)
+      let isExclusive = raw.kind == .directory || number == superblock.orphanFileInode
+      try forEachMapPiece(number, raw, withRuns: isExclusive) {
+        (piece: MapPiece) throws(FileSystemError) -> Bool in
+        switch piece {
+        case .node(let address): exclusive.insert(claims.clusters(address, count: 1))
+        case .run(let run):
+          if isExclusive { exclusive.insert(claims.clusters(run.address, count: run.count)) }
+        }
+        return true
+      }
+    }
+    var both = SparseBitSet(limit: claims.used.limit)
+    var cluster: UInt64 = 0
+    while let start = claims.shared.first(true, from: cluster) {
+      let end = claims.shared.first(false, from: start) ?? claims.shared.limit
+      var place = start
+      while let first = exclusive.first(true, from: place, below: end) {
+        place = exclusive.first(false, from: first, below: end) ?? end
+        both.insert(first..<place)
+      }
+      cluster = end
+    }
+    return both
   }
 }

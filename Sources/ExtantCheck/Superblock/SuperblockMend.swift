@@ -1,3 +1,4 @@
+import BlockIO
 import Ext4Format
 import ExtantBase
 
@@ -5,11 +6,11 @@ import ExtantBase
 /// of it.
 struct SuperblockMend {
   private let primary: [UInt8]
-  private let deviceByteCount: UInt64
+  private let device: any BlockDevice
 
-  init(_ primary: [UInt8], deviceByteCount: UInt64) {
+  init(_ primary: [UInt8], _ device: any BlockDevice) {
     self.primary = primary
-    self.deviceByteCount = deviceByteCount
+    self.device = device
   }
 
   /// Sets the checksum where there is one.
@@ -81,7 +82,7 @@ struct SuperblockMend {
 
   /// The superblock with the magic number, its checksum, and at most one number of its geometry put
   /// right; nil where that is not enough.
-  func run(_ fault: SuperblockFault) -> SuperblockChoice? {
+  func run(_ fault: SuperblockFault) throws(FileSystemError) -> SuperblockChoice? {
     var bytes = primary
     var how: [String] = []
     if fault.rule == .magic {
@@ -94,7 +95,10 @@ struct SuperblockMend {
       return SuperblockChoice(bytes: bytes, origin: .mended(how: "the magic number"))
     }
     if let wrong = Superblock.fault(bytes.rawBytes, verifyChecksum: false) {
-      guard let name = Self.mend(wrong.rule, &bytes, deviceByteCount) else { return nil }
+      guard
+        let name = wrong.rule == .inodeCount
+          ? try mendInodeCount(&bytes) : Self.mend(wrong.rule, &bytes, device.byteCount)
+      else { return nil }
       how.append(name)
       guard Superblock.fault(bytes.rawBytes, verifyChecksum: false) == nil else { return nil }
     }
@@ -132,23 +136,10 @@ struct SuperblockMend {
     case .blockCount:
       return mendBlockCount(&bytes, deviceByteCount)
     case .reservedBlocks:
-      return set(0, at: SuperblockField.reservedBlocksCountHigh, "")
-        + set(
-          bytes.rawBytes.le32(SuperblockField.blocksCountLow) / 20,
-          at: SuperblockField.reservedBlocksCountLow, "reserved blocks")
-    case .inodeCount:
-      guard let groups = groupCount(bytes) else { return nil }
-      let perGroup = UInt64(bytes.rawBytes.le32(SuperblockField.inodesPerGroup))
-      let total = UInt64(bytes.rawBytes.le32(SuperblockField.inodesCount))
-      // Whoever makes a filesystem fills the bytes of its inode bitmaps.
-      if perGroup % 8 != 0, groups > 0, total % (groups * 8) == 0,
-        let mended = UInt32(exactly: total / groups)
-      {
-        return set(mended, at: SuperblockField.inodesPerGroup, "inodes per group")
-      }
-      let (count, overflow) = groups.multipliedReportingOverflow(by: perGroup)
-      guard !overflow, let count = UInt32(exactly: count) else { return nil }
-      return set(count, at: SuperblockField.inodesCount, "inode count")
+      _ = set(0, at: SuperblockField.reservedBlocksCountHigh, "")
+      return set(
+        bytes.rawBytes.le32(SuperblockField.blocksCountLow) / 20,
+        at: SuperblockField.reservedBlocksCountLow, "reserved blocks")
     case .firstInode:
       return set(11, at: SuperblockField.firstInode, "first inode")
     case .descriptorSize:
@@ -158,9 +149,56 @@ struct SuperblockMend {
       bytes.withMutableBytes { $0.setLE16(0, at: SuperblockField.reservedDescriptorBlocks) }
       return "reserved GDT blocks 0"
     case .magic, .revision, .checksumType, .checksum, .blockSize, .inodeSize, .inodesPerGroup,
-      .descriptorTable:
+      .inodeCount, .descriptorTable:
       return nil
     }
+  }
+
+  /// Either the inodes in a group or those of all are wrong: whichever the first inode bitmap does not
+  /// belie, which is all ones past the group's inodes, and of two the fewer.
+  private func mendInodeCount(_ bytes: inout [UInt8]) throws(FileSystemError) -> String? {
+    guard let groups = Self.groupCount(bytes) else { return nil }
+    let perGroup = UInt64(bytes.rawBytes.le32(SuperblockField.inodesPerGroup))
+    let total = UInt64(bytes.rawBytes.le32(SuperblockField.inodesCount))
+    var candidates: [(perGroup: UInt64, name: String)] = []
+    // Whoever makes a filesystem fills the bytes of its inode bitmaps.
+    if perGroup % 8 == 0 { candidates.append((perGroup, "inode count")) }
+    if total % (groups * 8) == 0 { candidates.append((total / groups, "inodes per group")) }
+    candidates.sort { $0.perGroup < $1.perGroup }
+    for (perGroup, name) in candidates {
+      let (count, overflow) = groups.multipliedReportingOverflow(by: perGroup)
+      guard !overflow, let count = UInt32(exactly: count), let perGroup = UInt32(exactly: perGroup)
+      else { continue }
+      var mended = bytes
+      mended.withMutableBytes {
+        $0.setLE32(count, at: SuperblockField.inodesCount)
+        $0.setLE32(perGroup, at: SuperblockField.inodesPerGroup)
+      }
+      guard let superblock = try? Superblock(mended.rawBytes, verifyChecksum: false),
+        try firstBitmapAllows(superblock)
+      else { continue }
+      bytes = mended
+      return name == "inode count" ? "\(name) \(count)" : "\(name) \(perGroup)"
+    }
+    return nil
+  }
+
+  /// Whether the inode bitmap of group 0 is all ones past the group's inodes; also where there is none.
+  private func firstBitmapAllows(_ superblock: Superblock) throws(FileSystemError) -> Bool {
+    let block = BlockBuffer(byteCount: superblock.blockSize)
+    func read(_ address: BlockAddress) throws(FileSystemError) -> Bool {
+      guard superblock.contains(address), address.rawValue > 0,
+        address.rawValue < device.byteCount / UInt64(superblock.blockSize)
+      else { return false }
+      var bytes = block.mutableBytes
+      try device.read(into: &bytes, at: address.rawValue * UInt64(superblock.blockSize))
+      return true
+    }
+    guard try read(superblock.descriptorBlock(for: GroupIndex(0))) else { return true }
+    let descriptor = GroupDescriptor(unchecked: block.bytes, superblock: superblock)
+    guard try read(descriptor.inodeBitmap) else { return true }
+    let used = Int(superblock.inodesPerGroup / 8)
+    return (used..<block.byteCount).allSatisfy { block.bytes.u8($0) == 0xff }
   }
 
   /// As many blocks as the device has, if the inodes are as many as that makes.

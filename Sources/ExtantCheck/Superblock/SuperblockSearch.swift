@@ -31,7 +31,7 @@ struct SuperblockSearch {
       }
       return SuperblockChoice(bytes: primary, origin: .primary)
     }
-    let mend = SuperblockMend(primary, deviceByteCount: device.byteCount)
+    let mend = SuperblockMend(primary, device)
     if let flipped = mend.flippedBit() { return flipped }
     // Features and revisions to come are not damage.
     if fault.rule == .revision || fault.rule == .checksumType {
@@ -42,7 +42,7 @@ struct SuperblockSearch {
       if fault.rule == .checksum, mend.agrees(with: copy.bytes) { return mend.withNewChecksum() }
       return copy
     }
-    if let mended = mend.run(fault) { return mended }
+    if let mended = try mend.run(fault) { return mended }
     throw .corrupt(
       Corruption("superblock", "\(fault.text), and no copy of it was found"))
   }

@@ -114,6 +114,7 @@ extension Recipe {
     inode(.quotaMode, of: InodeNumber(3), base: .quota) { $0.mode = 0x180 },
     inode(.quotaMode, "group", of: InodeNumber(4), base: .quota) { $0.mode = 0x180 },
     inode(.quotaUnasked, of: InodeNumber(3)) { $0.linkCount = 1 },
+    inode(.blockCount, "resize", of: .resize, base: .metaBg) { $0.blocksLow = 8 },
     inode(.quotaUnasked, "flags", of: InodeNumber(3)) { $0.flags = [.extents, .inlineData] },
     inode(.bootLoaderDirectory, of: InodeNumber(5)) { $0.mode = 0x41ed },
     inode(.reservedMode, of: InodeNumber(6)) { $0.mode = 0x8180 },

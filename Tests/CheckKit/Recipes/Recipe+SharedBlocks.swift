@@ -57,6 +57,19 @@ extension Recipe {
     map(.sharedBlocks, "cluster", base: .bigalloc) { planter in
       try place("/small", at: planter.blocks("/file")[0], in: planter)
     },
+    map(.sharedWithMetadata, "shared-blocks", base: .noJournal) { planter in
+      planter.setReadOnlyCompat(.sharedBlocks, to: true)
+      try place("/small", at: planter.blocks("/file")[0], in: planter)
+      try place("/empty", at: planter.descriptor(0).inodeTable, in: planter)
+      try planter.inode("/empty") { raw in
+        var root = raw.blockArea
+        root.setLE16(1, at: 2)
+        root.setLE16(1, at: 16)
+        raw.blockArea = root
+        raw.wholeSize = 1024
+        raw.blocksLow = 2
+      }
+    },
     map(.sharedWithMetadata) { planter in
       try place("/file", at: planter.descriptor(0).inodeTable, in: planter)
     },

@@ -105,6 +105,11 @@ extension Recipe {
       .superblock(.badInodesPerGroup), base: threeGroups,
       with: [.summary(.freeBlocks)],
       plant: set32(SuperblockField.inodesPerGroup, 0)),
+    Recipe(.superblock(.badInodeCount), "per-group") { planter in
+      planter.superblock {
+        $0.setLE32($0.le32(SuperblockField.inodesPerGroup) + 64, at: SuperblockField.inodesPerGroup)
+      }
+    },
     Recipe(.superblock(.badInodeCount), plant: set32(SuperblockField.inodesCount, 2000)),
     Recipe(
       .superblock(.badFirstInode), e2fsck: .refuses, plant: set32(SuperblockField.firstInode, 5)),
