@@ -27,6 +27,23 @@ import Testing
     #expect(!result.goesThroughJournal)
   }
 
+  /// While blocks are written the image says that it is not clean, and what it said before in the end:
+  /// also where the repair leaves the superblock as it was.
+  @Test(.enabled(if: Environment.hasTools)) func theMarkOfARepairInPlaceGoes() throws {
+    let planter = try Planter(try BaseImage.noJournal.bytes())
+    try planter.inode("/file", keepingChecksum: true) { $0.linkCount = 9 }
+    let device = try device(planter.bytes)
+    var options = CheckOptions(.repair)
+    options.isForced = true
+    options.time = BaseImage.time
+    let plan = try RepairPlan(try Checker.check(device, options), device: device)
+    #expect(!plan.addresses.contains(BlockAddress(1)))
+    try plan.write()
+    let after = Array(try contents(device)[1024..<2048])
+    let superblock = try Superblock(after.rawBytes)
+    #expect(superblock.state.contains(.clean))
+  }
+
   /// Nothing but the blocks that differ is written.
   @Test(.enabled(if: Environment.hasTools)) func aSoundImageIsNotWritten() throws {
     let bytes = try BaseImage.ext4.bytes()

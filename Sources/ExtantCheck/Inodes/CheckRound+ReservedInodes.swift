@@ -151,6 +151,6 @@ extension RawInode {
   /// Whether a reserved inode that nobody asked for is in use all the same.
   fileprivate var holdsAnything: Bool {
     linkCount != 0 || blocksLow != 0 || blockWord(0) != 0
-      || !flags.isDisjoint(with: [.extents, .inlineData])
+      || flags.isSuperset(of: [.extents, .inlineData]) || flags.contains(.casefold)
   }
 }

@@ -80,7 +80,8 @@ extension CheckRound {
   private func rule(
     brokenBy head: QuotaHead, _ reader: QuotaReader
   ) -> (issue: QuotaIssue, found: UInt64)? {
-    if reader.blockCount < 2 { return (.size, reader.size) }
+    // Nor is one known that is larger than 2 GiB.
+    if reader.blockCount < 2 || reader.size > 1 << 31 { return (.size, reader.size) }
     if head.version > 1 { return (.version, UInt64(head.version)) }
     if UInt64(head.blockCount) > reader.blockCount { return (.size, UInt64(head.blockCount)) }
     if head.freeBlock >= head.blockCount { return (.freeBlock, UInt64(head.freeBlock)) }

@@ -59,6 +59,9 @@ extension Recipe {
         bytes.setLE32(bytes.le32(0x64) & ~0x2100, at: 0x64)
       }
     },
+    Recipe(.quota(.size), "too-large", base: .quota) { planter in
+      try planter.inode(InodeNumber(4)) { $0.wholeSize += 1 << 40 }
+    },
     Recipe(.quota(.numberUnasked)) { planter in
       let number = try planter.inodeNumber("/file")
       planter.superblock { $0.setLE32(number.rawValue, at: 0x244) }
