@@ -47,85 +47,6 @@ struct SuperblockSearch {
       Corruption("superblock", "\(fault.text), and no copy of it was found"))
   }
 
-  // MARK: By where the copies are
-
-  /// A copy with another geometry, by which there are copies where they should be, while by that of the
-  /// first superblock there is none.
-  private func copyElsewhere(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
-    guard let superblock = try? Superblock(primary.rawBytes), !superblock.copyHolders.isEmpty,
-      try copyCount(superblock) == 0, var choice = try copy(of: primary),
-      case .copy(let group, let block) = choice.origin,
-      let copy = try? Superblock(choice.bytes.rawBytes), copy.uuid == superblock.uuid,
-      try copyCount(copy) > 0
-    else { return nil }
-    choice.origin = .copyElsewhere(group: group, block: block)
-    return choice
-  }
-
-  /// How many of the first copies are where a superblock's numbers have them.
-  private func copyCount(_ superblock: Superblock) throws(FileSystemError) -> Int {
-    var count = 0
-    for group in superblock.copyHolders.prefix(4) {
-      let offset = superblock.superblockBlock(in: group).rawValue * UInt64(superblock.blockSize)
-      if let bytes = try read(at: offset),
-        bytes.rawBytes.le16(SuperblockField.magic) == Superblock.magic,
-        bytes[SuperblockField.uuid..<SuperblockField.uuid + 16]
-          == superblock.raw[SuperblockField.uuid..<SuperblockField.uuid + 16]
-      {
-        count += 1
-      }
-    }
-    return count
-  }
-
-  // MARK: By the descriptors
-
-  /// So many groups tell whether a superblock fits the descriptors.
-  private static let sampleCount: UInt32 = 256
-
-  /// A copy that the group descriptors fit where they do not fit the first superblock, sound as it is:
-  /// one of its numbers or features is wrong.
-  private func copyForDescriptors(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
-    guard let superblock = try? Superblock(primary.rawBytes) else { return nil }
-    let fitting = try fittingDescriptors(superblock)
-    guard fitting * 2 < min(superblock.groupCount, Self.sampleCount),
-      var choice = try copy(of: primary), case .copy(let group, let block) = choice.origin,
-      let copy = try? Superblock(choice.bytes.rawBytes), !superblock.hasSameLayout(as: copy),
-      try fittingDescriptors(copy) > fitting
-    else { return nil }
-    choice.origin = .copyForDescriptors(group: group, block: block)
-    return choice
-  }
-
-  /// How many of the first descriptors have a right checksum and places that there are, as a superblock would have them.
-  private func fittingDescriptors(_ superblock: Superblock) throws(FileSystemError) -> UInt32 {
-    let block = BlockBuffer(byteCount: superblock.blockSize)
-    var address: BlockAddress?
-    var count: UInt32 = 0
-    for index in 0..<min(superblock.groupCount, Self.sampleCount) {
-      let group = GroupIndex(index)
-      let place = superblock.descriptorBlock(for: group)
-      guard superblock.contains(place) else { continue }
-      if place != address {
-        var bytes = block.mutableBytes
-        try device.read(into: &bytes, at: place.rawValue * UInt64(superblock.blockSize))
-        address = place
-      }
-      let start = superblock.descriptorOffset(for: group)
-      let bytes = block.bytes.extracting(start..<start + superblock.descriptorSize)
-      guard GroupDescriptor.hasValidChecksum(bytes, group: group, superblock: superblock) else {
-        continue
-      }
-      let descriptor = GroupDescriptor(unchecked: bytes, superblock: superblock)
-      let isFitting = GroupPart.allCases.allSatisfy {
-        descriptor[$0].rawValue > 0
-          && superblock.contains(descriptor[$0], count: $0.count(superblock))
-      }
-      if isFitting { count += 1 }
-    }
-    return count
-  }
-
   // MARK: Asked for
 
   private func chosen(_ block: BlockAddress) throws(FileSystemError) -> SuperblockChoice {
@@ -153,7 +74,7 @@ struct SuperblockSearch {
 
   /// The first copy that can be used: where the first superblock's own numbers say, where mke2fs
   /// puts them by itself, then anywhere near the start.
-  private func copy(of primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
+  func copy(of primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
     var tried: Set<UInt64> = []
     for offset in usualPlaces(primary) where tried.insert(offset).inserted {
       if let found = try copy(at: offset) { return found }
@@ -251,7 +172,7 @@ struct SuperblockSearch {
   }
 
   /// Nil past the device's end.
-  private func read(at offset: UInt64) throws(FileSystemError) -> [UInt8]? {
+  func read(at offset: UInt64) throws(FileSystemError) -> [UInt8]? {
     let (end, overflow) = offset.addingReportingOverflow(UInt64(Superblock.byteCount))
     guard !overflow, end <= device.byteCount else { return nil }
     let buffer = BlockBuffer(byteCount: Superblock.byteCount)
