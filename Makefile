@@ -94,7 +94,7 @@ fuzz: deps ## Fuzz opening, checking, repairing and reading of images (RUNS=n, o
 	$(RELEASE) --product fuzz --sanitize=fuzzer --scratch-path .build-fuzz \
 	  -Xswiftc -DEXTANT_FUZZER -Xswiftc -parse-as-library
 	mkdir -p .build-fuzz/corpus
-	cd .build-fuzz && ./release/fuzz corpus -runs=$$(( $(or $(RUNS),10000000) / 2 )) -jobs=2 -workers=2 \
+	cd .build-fuzz && SWIFT_BACKTRACE=enable=no ./release/fuzz corpus -runs=$$(( $(or $(RUNS),10000000) / 2 )) -jobs=2 -workers=2 \
 	  -timeout=1 -rss_limit_mb=256 -max_len=640 -len_control=0 -print_final_stats=1
 
 clean: ## Remove what was built
