@@ -116,10 +116,11 @@ extension CheckRound {
     }
     if raw.deletionTime != 0, try found(.orphan(.linkLeft), place) { raw.deletionTime = 0 }
     var end = (raw.wholeSize &+ blockSize &- 1) / blockSize
-    if raw.wholeSize % blockSize != 0 || end == 0,
+    let mappedEnd = file.map.runs.last.map { $0.logical + $0.count } ?? 0
+    if raw.wholeSize % blockSize != 0 || end == 0 || end > mappedEnd && mappedEnd > 0,
       try found(.orphan(.fileBadSize), place, found: .number(raw.wholeSize))
     {
-      end = file.map.runs.last.map { $0.logical + $0.count } ?? 0
+      end = mappedEnd
       raw.wholeSize = end * blockSize
     }
     var mapped: UInt64 = 0

@@ -10,8 +10,8 @@ extension CheckRound {
     let place = Place(inode: inode.number, block: address)
     guard superblock.contains(address) else {
       // Inodes without names are not asked for their attributes.
-      let isReserved = inode.number < InodeNumber(superblock.firstInode) && inode.number != .root
-      let isIgnored = isReserved || inode.raw.flags.contains(.eaInode)
+      let isIgnored =
+        isReserved(inode.number) && inode.number != .root || inode.raw.flags.contains(.eaInode)
       if isIgnored, inode.hasWrongChecksum { return }
       let issue: XattrIssue = isIgnored ? .ignoredBlockAddress : .blockAddress
       if try found(.xattr(issue), .inode(inode.number), found: .number(address.rawValue)) {

@@ -148,6 +148,9 @@ extension Recipe {
     fileRecipe(.fileBadSize) { planter, file in
       try planter.inode(file) { $0.wholeSize -= 5 }
     },
+    fileRecipe(.fileBadSize, "past-its-blocks") { planter, file in
+      try planter.inode(file) { $0.wholeSize += 1 << 33 }
+    },
     fileRecipe(.fileHole, e2fsck: .clean("the kernel would not mount it")) { planter, file in
       try planter.debugfs("punch \(Planter.path(file)) 4 4")
     },
