@@ -42,9 +42,7 @@ struct SharedBlocks {
 
   private mutating func gather() throws(FileSystemError) {
     var claims: [SharedSegments.Claim] = []
-    var numbers: [InodeNumber] = []
-    round.inodes.forEachInUse { number, _ in numbers.append(number) }
-    for number in numbers {
+    for number in round.inodes.numbersInUse {
       let raw = try round.readInode(number)
       let attributes = raw.fileACL(round.superblock)
       if round.isMappable(attributes), round.claims.isShared(attributes) {
@@ -252,9 +250,7 @@ extension CheckRound {
   /// same: the clusters of these that are shared.
   private func wronglyShared() throws(FileSystemError) -> SparseBitSet {
     var exclusive = claims.metadata
-    var numbers: [InodeNumber] = []
-    inodes.forEachInUse { number, _ in numbers.append(number) }
-    for number in numbers {
+    for number in inodes.numbersInUse {
       let raw = try readInode(number)
       let isExclusive = raw.kind == .directory || number == superblock.orphanFileInode
       try forEachMapPiece(number, raw, withRuns: isExclusive) {

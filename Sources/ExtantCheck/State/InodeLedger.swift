@@ -62,6 +62,13 @@ struct InodeLedger: Sendable {
 
   func isInUse(_ number: InodeNumber) -> Bool { self[number].isInUse }
 
+  /// All in use, ascending.
+  var numbersInUse: [InodeNumber] {
+    var numbers: [InodeNumber] = []
+    forEachInUse { number, _ in numbers.append(number) }
+    return numbers
+  }
+
   /// Calls `body` with each inode in use, ascending.
   func forEachInUse<E: Error>(_ body: (InodeNumber, Entry) throws(E) -> Void) throws(E) {
     for (group, entries) in groups.enumerated() where !entries.isEmpty {

@@ -39,9 +39,7 @@ extension CheckRound {
       }
     }
     guard !moved.isEmpty else { return }
-    var numbers: [InodeNumber] = []
-    inodes.forEachInUse { number, _ in numbers.append(number) }
-    for number in numbers {
+    for number in inodes.numbersInUse {
       var raw = try readInode(number)
       guard let copy = moved[raw.fileACL(superblock)] else { continue }
       raw.setFileACL(copy ?? BlockAddress(0), superblock)
