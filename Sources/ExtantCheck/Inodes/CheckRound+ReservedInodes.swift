@@ -141,6 +141,11 @@ extension CheckRound {
       }
     if let kind, try found(kind, number, found: .hexadecimal(UInt64(mode))) {
       let isInUse = number == .resize && superblock.features.compat.contains(.resizeInode)
+      // Nobody has anything in the others.
+      guard number == .resize || number == .bootLoader else {
+        inode.isCleared = true
+        return .done
+      }
       inode.change { $0.mode = isInUse ? FileKind.regular.rawValue | 0o600 : 0 }
     }
     return .contents

@@ -49,7 +49,8 @@ extension InodeIssue {
         .minor, "is the boot loader's and a directory", repair: "Clear its mode", isSafe: true)
     case .reservedMode:
       IssueEntry(
-        .minor, "is reserved and has a mode that it must not have", repair: "Correct its mode",
+        .minor, "is reserved and has a mode that it must not have",
+        repair: "Correct the mode, or clear the inode",
         isSafe: true)
 
     case .casefoldNotDirectory:
