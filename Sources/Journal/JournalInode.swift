@@ -50,6 +50,7 @@ package struct JournalInode {
       guard count > 0 else { return nil }
       return JournalArea.Run(first: run.first, offset: run.offset, count: count)
     }
+    guard !runs.isEmpty else { throw corrupt("no block of it is mapped before its end") }
     return try JournalArea(device: device, blockSize: superblock.blockSize, runs: runs)
   }
 

@@ -257,6 +257,15 @@ struct OpeningTests {
     #expect("\(try #require(error))".contains("its size is"))
   }
 
+  @Test func anEmptyJournalIsCorruptAndNoFailureOfTheDisk() throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "12M", blockSize: 1024, options: ["-O", "^metadata_csum"])
+    try Program.succeed(["debugfs", "-w", "-R", "sif <8> size 0", image.path])
+    let error = #expect(throws: FileSystemError.self) { try FileSystem.open(image.path) }
+    #expect("\(try #require(error))".contains("no block of it is mapped"))
+  }
+
   @Test func readingWritesNothing() throws {
     let base = try left()
     let before = try base.contents()

@@ -125,9 +125,6 @@ extension RepairPlan {
   ) throws(FileSystemError) -> (JournalArea, JournalSuperblock)? {
     try sound { () throws(FileSystemError) in
       let area = try JournalInode(device: device, superblock: superblock, number: number).area()
-      guard area.blockCount >= JournalSuperblock.minimumBlockCount else {
-        throw .corrupt(Corruption("journal", "its inode has no room for one"))
-      }
       let block = BlockBuffer(byteCount: superblock.blockSize)
       try area.read(area.superblockBlock, into: block)
       return (area, try JournalSuperblock(block.bytes, superblock: superblock))
