@@ -10,7 +10,8 @@ extension SuperblockSearch {
   /// A copy with another geometry, by which there are copies where they should be, while by that of the
   /// first superblock there is none.
   func copyElsewhere(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
-    guard let superblock = try? Superblock(primary.rawBytes), !superblock.copyHolders.isEmpty,
+    guard let superblock = try? Superblock(primary.rawBytes),
+      !Self.firstCopyHolders(superblock).isEmpty,
       try copyCount(superblock) == 0, var choice = try copy(of: primary),
       case .copy(let group, let block) = choice.origin,
       let copy = try? Superblock(choice.bytes.rawBytes), copy.uuid == superblock.uuid,
@@ -20,10 +21,16 @@ extension SuperblockSearch {
     return choice
   }
 
+  /// A few groups that hold copies, without going through all there are.
+  private static func firstCopyHolders(_ superblock: Superblock) -> [GroupIndex] {
+    let first = (1..<max(1, min(superblock.groupCount, 64))).map { GroupIndex($0) }
+    return Array(first.filter { superblock.groupHasSuperblock($0) }.prefix(4))
+  }
+
   /// How many of the first copies are where a superblock's numbers have them.
   private func copyCount(_ superblock: Superblock) throws(FileSystemError) -> Int {
     var count = 0
-    for group in superblock.copyHolders.prefix(4) {
+    for group in Self.firstCopyHolders(superblock) {
       let offset = superblock.superblockBlock(in: group).rawValue * UInt64(superblock.blockSize)
       if let bytes = try read(at: offset),
         bytes.rawBytes.le16(SuperblockField.magic) == Superblock.magic,
