@@ -145,7 +145,7 @@ let package = Package(
     tests(
       "KernelTests",
       ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "Threading", "TortureKit"]),
-    tests("CommandTests", ["TestSupport", "ExtantCLI"]),
+    tests("CommandTests", ["TestSupport", "ExtantCLI", "ExtantBase"]),
 
     tests(
       "ExtantTests",

@@ -22,5 +22,5 @@ public struct FileName: Hashable, Sendable {
 }
 
 extension FileName: CustomStringConvertible {
-  public var description: String { String(decoding: bytes, as: UTF8.self) }
+  public var description: String { NameText.shell(bytes) }
 }

@@ -50,7 +50,7 @@ struct ExtantCommand: ParsableCommand {
 
   private static func fail(_ text: String, _ code: Int32) -> Never {
     Interruption.noted?.end()
-    Output.error("extant: \(text)\n")
+    Output.message(text)
     Glibc.exit(code)
   }
 }

@@ -16,7 +16,7 @@ enum ImageSession {
       try? fileSystem.close()
       throw error
     }
-    try at(path) { () throws(FileSystemError) in try fileSystem.close() }
+    try at(PathText.shown(path)) { () throws(FileSystemError) in try fileSystem.close() }
     return result
   }
 
@@ -25,22 +25,22 @@ enum ImageSession {
     options.access = writing ? .readWrite : .readOnly
     options.journalPath = unsafe getenv("EXTANT_JOURNAL_PATH").map { unsafe String(cString: $0) }
     if writing { Interruption.watch() } else { options.accessTimes = .never }
-    let fileSystem = try at(path) { () throws(FileSystemError) in
+    let fileSystem = try at(PathText.shown(path)) { () throws(FileSystemError) in
       try FileSystem.open(path, options)
     }
     if writing, let reason = fileSystem.readOnlyReason {
       try? fileSystem.close()
-      throw CommandFailure("\(path): can only be read: \(reason)")
+      throw CommandFailure("\(PathText.shown(path)): can only be read: \(reason)")
     }
-    for note in fileSystem.openingNotes { Output.error("extant: \(path): \(note)\n") }
+    for note in fileSystem.openingNotes { Output.message("\(PathText.shown(path)): \(note)") }
     return fileSystem
   }
 }
 
 extension FileSystem {
-  /// The attributes of what `path` names.
+  /// The attributes of what `path`, a `PathText`, names.
   func attributes(at path: String, followLast: Bool = true) throws(FileSystemError) -> Attributes {
-    try attributes(of: try resolve(path, followLast: followLast))
+    try attributes(of: try resolve(PathText.bytes(path), followLast: followLast))
   }
 
   /// The names in a directory with their inodes, without "." and "..", sorted by their bytes.

@@ -9,6 +9,16 @@ indirect enum JSON {
   /// In the order given.
   case object([(String, JSON)])
 
+  /// A member whose value is bytes: a name, a path, a label. Where they are no UTF-8, U+FFFD stands
+  /// for what is none, and a second member, `KEY_bytes`, has all of them as hexadecimal digits. Who
+  /// takes that one where it is there has every name as it is.
+  static func bytes(_ key: String, _ bytes: [UInt8]) -> [(String, JSON)] {
+    let text = JSON.string(String(decoding: bytes, as: UTF8.self))
+    guard String(validating: bytes, as: UTF8.self) == nil else { return [(key, text)] }
+    let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return [(key, text), (key + "_bytes", .string(digits))]
+  }
+
   /// A string where there is one.
   static func optional(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
 
@@ -40,7 +50,8 @@ indirect enum JSON {
       case "\\": result += "\\\\"
       case "\n": result += "\\n"
       case "\t": result += "\\t"
-      case _ where scalar.value < 0x20:
+      // The others are for terminals, which take some of them for orders.
+      case _ where scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value):
         let digits = String(scalar.value, radix: 16)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
       default: result.unicodeScalars.append(scalar)

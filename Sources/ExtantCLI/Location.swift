@@ -1,7 +1,8 @@
 import ArgumentParser
+import ExtantBase
 import Glibc
 
-/// Where a command works: a path of the host, or `IMAGE:/path` inside an image.
+/// Where a command works: a path of the host, or `IMAGE:/path` inside an image. Both are `PathText`.
 struct Location: ExpressibleByArgument, CustomStringConvertible {
   /// Nil for a path of the host.
   var image: String?
@@ -20,7 +21,8 @@ struct Location: ExpressibleByArgument, CustomStringConvertible {
     func text(_ end: Int) -> String { String(decoding: bytes[..<end], as: UTF8.self) }
     func isDirectory(_ path: String) -> Bool? {
       var status = stat()
-      return unsafe stat(path, &status) == 0 ? status.st_mode & S_IFMT == S_IFDIR : nil
+      return unsafe stat(PathText.c(path), &status) == 0
+        ? status.st_mode & S_IFMT == S_IFDIR : nil
     }
     let colons = bytes.indices.dropLast().filter {
       $0 > 0 && bytes[$0] == UInt8(ascii: ":") && bytes[$0 + 1] == UInt8(ascii: "/")
@@ -37,14 +39,20 @@ struct Location: ExpressibleByArgument, CustomStringConvertible {
       path: String(decoding: bytes[(colon + 1)...], as: UTF8.self))
   }
 
-  var description: String { image.map { "\($0):\(path)" } ?? path }
+  /// As it was given.
+  var bytes: [UInt8] {
+    (image.map { PathText.bytes($0) + [UInt8(ascii: ":")] } ?? []) + PathText.bytes(path)
+  }
+
+  /// For messages.
+  var description: String { NameText.shell(bytes) }
 
   /// The last component; empty for a root.
   var lastComponent: String {
-    path.split(separator: "/").last.map(String.init) ?? ""
+    path.utf8.split(separator: UInt8(ascii: "/")).last.map { String(Substring($0)) } ?? ""
   }
 
   func appending(_ name: String) -> Location {
-    Location(image: image, path: path.hasSuffix("/") ? path + name : path + "/" + name)
+    Location(image: image, path: PathText.joined(path, name))
   }
 }

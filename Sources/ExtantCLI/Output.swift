@@ -1,3 +1,4 @@
+import ExtantBase
 import Glibc
 import SystemPackage
 
@@ -18,6 +19,16 @@ enum Output {
   }
 
   static func line(_ text: String) throws { try write(text + "\n") }
+
+  /// A name on its way to standard output: quoted where a person reads it, else as it is.
+  static func name(_ bytes: [UInt8]) -> [UInt8] {
+    isTerminal ? Array(NameText.shell(bytes).utf8) : bytes
+  }
+
+  /// One line on standard error, whatever the text holds.
+  static func message(_ text: String) {
+    error("extant: \(NameText.shown(Array(text.utf8)))\n")
+  }
 
   static func error(_ text: String) {
     _ = try? FileDescriptor.standardError.writeAll(text.utf8)

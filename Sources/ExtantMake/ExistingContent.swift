@@ -44,7 +44,7 @@ private func describeExt(_ device: any BlockDevice) throws(FileSystemError) -> S
     || !features.readOnlyCompat.isDisjoint(with: [.hugeFile, .gdtCsum, .metadataCsum, .dirNlink])
   let kind =
     isExt4 ? "an ext4" : features.compat.contains(.hasJournal) ? "an ext3" : "an ext2"
-  let label = String(decoding: superblock.label, as: UTF8.self)
+  let label = NameText.shown(superblock.label)
   return "\(kind) filesystem" + (label.isEmpty ? "" : " called \(label)")
 }
 

@@ -11,6 +11,7 @@ final class CheckProgress: Sendable {
   /// 0 for the bar.
   private let descriptor: Int32
   private let image: String
+  private var shownImage: String { PathText.shown(image) }
   private let shown = Mutex((pass: 0, permille: -1))
 
   init(_ descriptor: Int32, _ image: String) {
@@ -39,7 +40,7 @@ final class CheckProgress: Sendable {
       let full = Int(min(max(all, 0), 1) * Double(Self.width))
       let bar =
         String(repeating: "=", count: full) + String(repeating: " ", count: Self.width - full)
-      Output.error("\r\(image): |\(bar)| pass \(pass) ")
+      Output.error("\r\(shownImage): |\(bar)| pass \(pass) ")
     } else {
       let line = "\(pass) \(permille) 1000 \(image)\n"
       _ = try? FileDescriptor(rawValue: descriptor).writeAll(line.utf8)
@@ -49,6 +50,7 @@ final class CheckProgress: Sendable {
   /// Takes the bar away.
   func end() {
     guard descriptor == 0, shown.withLock({ $0.permille >= 0 }) else { return }
-    Output.error("\r" + String(repeating: " ", count: image.utf8.count + Self.width + 14) + "\r")
+    Output.error(
+      "\r" + String(repeating: " ", count: shownImage.utf8.count + Self.width + 14) + "\r")
   }
 }

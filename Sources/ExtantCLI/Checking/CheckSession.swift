@@ -115,6 +115,7 @@ final class CheckSession {
   }
 
   func text(isVerbose: Bool, isTimed: Bool) -> String {
+    let shown = PathText.shown(image)
     var lines: [String] = []
     // Who was asked has seen them.
     if options.mode != .ask {
@@ -127,26 +128,26 @@ final class CheckSession {
       if rest > 0 { lines.append("... and \(rest) more") }
     }
     if let report {
-      var line = "\(image): \(outcome)"
+      var line = "\(shown): \(outcome)"
       if let summary = findings.summary { line += ": \(summary)" }
       lines.append(line)
       if !isWritten, findings.isBroken, failure == nil {
         lines.append(
           options.mode == .preen
-            ? "\(image): nothing was written: not all of it can be repaired without a decision "
+            ? "\(shown): nothing was written: not all of it can be repaired without a decision "
               + "(-y repairs it, without -p it asks)"
-            : "\(image): nothing was written")
+            : "\(shown): nothing was written")
       } else if report.leftCount > 0 {
-        lines.append("\(image): \(report.leftCount) left as they are")
+        lines.append("\(shown): \(report.leftCount) left as they are")
       }
-      if let usage { lines.append("\(image): \(usage)") }
+      if let usage { lines.append("\(shown): \(usage)") }
       if isVerbose, isWritten {
         lines.append(
-          "\(image): \(writtenBlocks) blocks of \(report.blockSize) bytes were written")
+          "\(shown): \(writtenBlocks) blocks of \(report.blockSize) bytes were written")
       }
     }
     if isTimed {
-      lines.append("\(image): \(milliseconds) ms")
+      lines.append("\(shown): \(milliseconds) ms")
     }
     return lines.map { $0 + "\n" }.joined()
   }
@@ -154,17 +155,18 @@ final class CheckSession {
   func json(_ status: CheckStatus) -> JSON {
     let counts = findings.counts
     let list = findings.list
-    var members: [(String, JSON)] = [
-      ("image", .string(image)), ("exit", .number(Int64(status.rawValue))),
-      ("outcome", .string(outcome)), ("error", .optional(failure)),
-      ("skipped", .bool(report?.wasSkipped ?? false)), ("written", .bool(isWritten)),
-      ("blocks_written", .number(Int64(writtenBlocks))),
-      ("left", .number(Int64(report?.leftCount ?? 0))),
-      (
-        "counts",
-        .object(Severity.allCases.map { ($0.rawValue, .number(Int64(counts[$0] ?? 0))) })
-      ),
-    ]
+    var members: [(String, JSON)] =
+      JSON.bytes("image", PathText.bytes(image)) + [
+        ("exit", .number(Int64(status.rawValue))),
+        ("outcome", .string(outcome)), ("error", .optional(failure)),
+        ("skipped", .bool(report?.wasSkipped ?? false)), ("written", .bool(isWritten)),
+        ("blocks_written", .number(Int64(writtenBlocks))),
+        ("left", .number(Int64(report?.leftCount ?? 0))),
+        (
+          "counts",
+          .object(Severity.allCases.map { ($0.rawValue, .number(Int64(counts[$0] ?? 0))) })
+        ),
+      ]
     if let report, report.inodeCount > 0 {
       members += [
         ("inodes", .unsigned(report.inodeCount)), ("inodes_in_use", .unsigned(report.inodesInUse)),

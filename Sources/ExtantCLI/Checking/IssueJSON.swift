@@ -9,8 +9,8 @@ enum IssueJSON {
       ("code", .string(issue.kind.code)), ("severity", .string(entry.severity.rawValue)),
       ("text", .string(IssueText.sentence(issue))), ("place", place(issue.place)),
     ]
-    if let found = issue.found { members.append(("found", value(found))) }
-    if let expected = issue.expected { members.append(("expected", value(expected))) }
+    if let found = issue.found { members += value("found", found) }
+    if let expected = issue.expected { members += value("expected", expected) }
     members.append(("repair", finding.outcome == .noted ? .null : .string(entry.repair)))
     members.append(("safe", .bool(entry.isSafe)))
     members.append(("declined", .bool(finding.outcome == .declined)))
@@ -30,20 +30,19 @@ enum IssueJSON {
     var members: [(String, JSON)] = []
     if let group = place.group { members.append(("group", .unsigned(UInt64(group.rawValue)))) }
     if let inode = place.inode { members.append(("inode", .unsigned(UInt64(inode.rawValue)))) }
-    if let path = place.path { members.append(("path", .string(text(path)))) }
-    if let name = place.name { members.append(("name", .string(text(name)))) }
+    if let path = place.path { members += JSON.bytes("path", path) }
+    if let name = place.name { members += JSON.bytes("name", name) }
     if let logical = place.logical { members.append(("logical_block", .unsigned(logical))) }
     if let block = place.block { members.append(("block", .unsigned(block.rawValue))) }
     if let offset = place.offset { members.append(("offset", .number(Int64(offset)))) }
     return .object(members)
   }
 
-  private static func value(_ value: IssueValue) -> JSON {
+  private static func value(_ key: String, _ value: IssueValue) -> [(String, JSON)] {
     switch value {
-    case .number(let number), .hexadecimal(let number): .unsigned(number)
-    case .text(let text): .string(text)
+    case .number(let number), .hexadecimal(let number): [(key, .unsigned(number))]
+    case .text(let text): [(key, .string(text))]
+    case .name(let name): JSON.bytes(key, name)
     }
   }
-
-  private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -17,7 +17,7 @@ struct CatCommand: ParsableCommand {
       }
       try ImageSession.with(image, writing: false) { fileSystem in
         let file = try at("\(location)") { () throws(FileSystemError) in
-          try fileSystem.open(location.path, .read)
+          try fileSystem.open(PathText.bytes(location.path), .read)
         }
         defer { file.close() }
         var place: UInt64 = 0

@@ -97,7 +97,8 @@ struct FallocateCommand: ParsableCommand {
       try ImageSession.with(image, writing: true) { fileSystem in
         try at("\(location)") { () throws(FileSystemError) in
           let file = try fileSystem.open(
-            location.path, .readWrite, create: mode.isEmpty || mode == .keepSize ? 0o644 : nil)
+            PathText.bytes(location.path), .readWrite,
+            create: mode.isEmpty || mode == .keepSize ? 0o644 : nil)
           defer { file.close() }
           try file.fallocate(mode: mode, offset: range.0, length: range.1)
         }
@@ -106,7 +107,7 @@ struct FallocateCommand: ParsableCommand {
       do {
         let creates = mode.isEmpty || mode == .keepSize
         let file = try FileDescriptor.open(
-          FilePath(location.path), .readWrite,
+          FilePath(platformString: PathText.c(location.path)), .readWrite,
           options: creates ? [.create, .closeOnExec] : .closeOnExec,
           permissions: creates ? .init(rawValue: 0o666) : nil)
         defer { try? file.close() }

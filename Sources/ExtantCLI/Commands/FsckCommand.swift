@@ -168,7 +168,7 @@ struct FsckCommand: ParsableCommand {
     } else {
       try Output.write(session.text(isVerbose: verbose, isTimed: timing))
     }
-    if let failure = session.failure { Output.error("extant: \(failure)\n") }
+    if let failure = session.failure { Output.message(failure) }
     if !status.isEmpty { throw ExitCode(status.rawValue) }
   }
 
@@ -188,8 +188,14 @@ enum ProgramName {
   static let isFsckHelper =
     CommandLine.arguments.first?.split(separator: "/").last == "fsck.extant"
 
-  /// The arguments, with the command that the name stands for.
+  /// The arguments, with the command that the name stands for, as `PathText`: `CommandLine` would
+  /// lose what is no UTF-8.
   static var arguments: [String] {
-    (isFsckHelper ? ["fsck"] : []) + CommandLine.arguments.dropFirst()
+    let given = (1..<max(1, CommandLine.argc)).compactMap { index -> String? in
+      guard let text = unsafe CommandLine.unsafeArgv[Int(index)] else { return nil }
+      let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
+      return unsafe PathText.text(Array(bytes))
+    }
+    return (isFsckHelper ? ["fsck"] : []) + given
   }
 }

@@ -18,7 +18,7 @@ struct InfoCommand: ParsableCommand {
     try ImageSession.with(image, writing: false) { fileSystem in
       let facts = facts(fileSystem)
       if json {
-        try Output.line(JSON.object(facts.map { ($0.key, $0.value) }).text())
+        try Output.line(JSON.object(facts.flatMap(\.members)).text())
       } else {
         let width = facts.map(\.label.count).max() ?? 0
         for fact in facts {
@@ -32,7 +32,7 @@ struct InfoCommand: ParsableCommand {
   /// The last error in words: what, when, where.
   private static func text(of error: Superblock.ErrorRecord) -> String {
     var words = error.code.map { "\($0)" } ?? "unknown"
-    words += " at \(TimeText.local(error.time)), \(String(decoding: error.function, as: UTF8.self))"
+    words += " at \(TimeText.local(error.time)), \(NameText.shown(error.function))"
     if error.line > 0 { words += ":\(error.line)" }
     if error.inode > 0 { words += ", inode \(error.inode)" }
     if error.block > 0 { words += ", block \(error.block)" }
@@ -41,8 +41,7 @@ struct InfoCommand: ParsableCommand {
 
   private struct Fact {
     var label: String
-    var key: String
-    var value: JSON
+    var members: [(String, JSON)]
     var text: String
 
     init(_ label: String, _ key: String, _ number: UInt64, _ text: String? = nil) {
@@ -50,9 +49,12 @@ struct InfoCommand: ParsableCommand {
     }
 
     init(_ label: String, _ key: String, _ value: JSON, _ text: String) {
+      self.init(text, of: label, [(key, value)])
+    }
+
+    init(_ text: String, of label: String, _ members: [(String, JSON)]) {
       self.label = label
-      self.key = key
-      self.value = value
+      self.members = members
       self.text = text
     }
   }
@@ -61,13 +63,13 @@ struct InfoCommand: ParsableCommand {
     let superblock = fileSystem.superblock
     let statistics = fileSystem.statistics()
     let block = UInt64(superblock.blockSize)
-    let label = String(decoding: superblock.label, as: UTF8.self)
+    let label = NameText.shown(superblock.label)
     let names = superblock.features.names
     // This session is read-only by itself.
     let reason = fileSystem.imageReadOnlyReason
     func space(_ blocks: UInt64) -> String { "\(blocks) (\(ByteSize.text(blocks * block)))" }
     return [
-      Fact("label", "label", .string(label), label.isEmpty ? "-" : label),
+      Fact(label.isEmpty ? "-" : label, of: "label", JSON.bytes("label", superblock.label)),
       Fact(
         "UUID", "uuid", .string(UUIDText.text(superblock.uuid)), UUIDText.text(superblock.uuid)),
       Fact(

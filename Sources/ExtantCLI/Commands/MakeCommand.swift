@@ -62,7 +62,7 @@ struct MakeCommand: ParsableCommand {
     options.inodeCount = inodeCount
     options.bytesPerInode = bytesPerInode
     options.features = features ?? ""
-    options.label = Array((label ?? "").utf8)
+    options.label = PathText.bytes(label ?? "")
     if let reserved { options.reservedPercentage = reserved }
     if let uuid {
       guard let bytes = UUIDText.bytes(uuid) else {

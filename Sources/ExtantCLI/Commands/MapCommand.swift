@@ -21,15 +21,15 @@ struct MapCommand: ParsableCommand {
     for location in locations {
       let map = try FileMap(location)
       if json {
-        objects.append(map.json("\(location)"))
+        objects.append(map.json(location.bytes))
       } else if picture {
         let picture = MapPicture(isColoured: Output.isTerminal)
         let count = map.extents.count
-        try Output.line(
-          "\(location): \(map.size) bytes, \(count) extent\(count == 1 ? "" : "s")")
+        let end = ": \(map.size) bytes, \(count) extent\(count == 1 ? "" : "s")\n"
+        try Output.write(Output.name(location.bytes) + Array(end.utf8))
         try Output.write(picture.text(map) + picture.legend() + "\n")
       } else {
-        try Output.write(map.table("\(location)"))
+        try Output.write(map.table(Output.name(location.bytes)))
       }
     }
     if json { try Output.line(JSON.array(objects).text()) }

@@ -21,7 +21,7 @@ extension FileMap {
   }
 
   private init(_ fileSystem: FileSystem, _ path: String) throws(FileSystemError) {
-    let file = try fileSystem.open(path, .read)
+    let file = try fileSystem.open(PathText.bytes(path), .read)
     defer { file.close() }
     self.init(
       size: file.attributes().size, blockSize: UInt64(fileSystem.superblock.blockSize),
@@ -34,18 +34,19 @@ extension FileMap {
 
   init(hostPath path: String) throws {
     do {
-      let file = try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec)
+      let file = try FileDescriptor.open(
+        FilePath(platformString: PathText.c(path)), .readOnly, options: .closeOnExec)
       defer { try? file.close() }
       try self.init(file, path)
     } catch let error as Errno {
-      throw CommandFailure("\(path): \(error)")
+      throw CommandFailure("\(PathText.shown(path)): \(error)")
     }
   }
 
   init(_ file: FileDescriptor, _ path: String) throws {
     var status = stat()
     guard unsafe fstat(file.rawValue, &status) == 0 else {
-      throw CommandFailure("\(path): \(Errno(rawValue: Glibc.errno))")
+      throw CommandFailure("\(PathText.shown(path)): \(Errno(rawValue: Glibc.errno))")
     }
     let identity = MountedFile.identify(file)
     let extents: [MapExtent]
@@ -58,7 +59,7 @@ extension FileMap {
             logical: $0.logical, physical: $0.physical, length: $0.length,
             isUnwritten: $0.flags & Fiemap.unwritten != 0)
         }
-    } catch { throw CommandFailure("\(path): \(error)") }
+    } catch { throw CommandFailure("\(PathText.shown(path)): \(error)") }
     self.init(
       size: UInt64(max(0, status.st_size)),
       blockSize: identity.map { UInt64($0.blockSize) } ?? UInt64(max(1, status.st_blksize)),

@@ -1,6 +1,6 @@
 extension FileMap {
   /// As `filefrag -v` prints it, in blocks, without its line about the filesystem's type.
-  func table(_ name: String) -> String {
+  func table(_ name: [UInt8]) -> [UInt8] {
     let block = max(1, blockSize)
     let blocks = (size + block - 1) / block
     var rows: [String] = []
@@ -24,10 +24,10 @@ extension FileMap {
       rows.insert(
         " ext:     logical_offset:        physical_offset: length:   expected: flags:", at: 0)
     }
-    let head =
-      "File size of \(name) is \(size) (\(blocks) block\(Self.s(blocks)) of \(block) bytes)"
-    let end = "\(name): \(fragments) extent\(Self.s(UInt64(fragments))) found"
-    return ([head] + rows + [end]).map { $0 + "\n" }.joined()
+    let size = " is \(size) (\(blocks) block\(Self.s(blocks)) of \(block) bytes)\n"
+    let head = Array("File size of ".utf8) + name + Array(size.utf8)
+    let end = name + Array(": \(fragments) extent\(Self.s(UInt64(fragments))) found\n".utf8)
+    return head + Array(rows.map { $0 + "\n" }.joined().utf8) + end
   }
 
   /// Where `extent` would lie if it went on where `previous` ended, or as far behind its start as in
@@ -60,20 +60,21 @@ extension FileMap {
 
   private static func s(_ count: UInt64) -> String { count == 1 ? "" : "s" }
 
-  func json(_ name: String) -> JSON {
-    .object([
-      ("path", .string(name)), ("size", .unsigned(size)), ("block_size", .unsigned(blockSize)),
-      (
-        "extents",
-        .array(
-          extents.map { extent in
-            .object([
-              ("logical", .unsigned(extent.logical)),
-              ("physical", extent.physical.map { .unsigned($0) } ?? .null),
-              ("length", .unsigned(extent.length)), ("unwritten", .bool(extent.isUnwritten)),
-            ])
-          })
-      ),
-    ])
+  func json(_ name: [UInt8]) -> JSON {
+    .object(
+      JSON.bytes("path", name) + [
+        ("size", .unsigned(size)), ("block_size", .unsigned(blockSize)),
+        (
+          "extents",
+          .array(
+            extents.map { extent in
+              .object([
+                ("logical", .unsigned(extent.logical)),
+                ("physical", extent.physical.map { .unsigned($0) } ?? .null),
+                ("length", .unsigned(extent.length)), ("unwritten", .bool(extent.isUnwritten)),
+              ])
+            })
+        ),
+      ])
   }
 }

@@ -23,7 +23,7 @@ struct HoleDigger {
     let world = try ImageWorld(image: image, writing: true)
     do {
       let file = try at("\(location)") { () throws(FileSystemError) in
-        try world.fileSystem.open(location.path, .readWrite)
+        try world.fileSystem.open(PathText.bytes(location.path), .readWrite)
       }
       defer { file.close() }
       let block = UInt64(world.fileSystem.superblock.blockSize)
@@ -40,7 +40,8 @@ struct HoleDigger {
 
   private func runOnHost() throws -> UInt64 {
     do {
-      let file = try FileDescriptor.open(FilePath(location.path), .readWrite, options: .closeOnExec)
+      let file = try FileDescriptor.open(
+        FilePath(platformString: PathText.c(location.path)), .readWrite, options: .closeOnExec)
       defer { try? file.close() }
       let block = try FileMap(file, location.path).blockSize
       return try dig(try HostWorld().reader(location.path), block) { range in

@@ -238,7 +238,7 @@ struct DirectoryRebuild {
           .directory(
             name == contents.name(contents.entries[first]) ? .duplicateName : .duplicateFoldedName),
           place, found: .number(UInt64(entry.inode)),
-          expected: .text(String(decoding: other, as: UTF8.self)))
+          expected: .name(other))
       else { continue }
       names.insert(key(other))
       contents.rename(index, other)

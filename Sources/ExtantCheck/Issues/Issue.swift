@@ -60,6 +60,8 @@ public enum IssueValue: Sendable, Hashable {
   /// Flags, checksums, modes.
   case hexadecimal(UInt64)
   case text(String)
+  /// A name, as its bytes are.
+  case name([UInt8])
 }
 
 extension IssueValue: ExpressibleByIntegerLiteral, ExpressibleByStringInterpolation {

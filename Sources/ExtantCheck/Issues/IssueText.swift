@@ -1,3 +1,5 @@
+import ExtantBase
+
 /// Issues in words.
 public enum IssueText {
   /// "inode 12 (/a/b, block 34) has a wrong checksum (found 0x1, expected 0x2)".
@@ -30,15 +32,16 @@ public enum IssueText {
     switch value {
     case .number(let number): "\(number)"
     case .hexadecimal(let number): "0x" + String(number, radix: 16)
-    case .text(let text): shown(Array(text.utf8))
+    case .text(let text): NameText.shown(Array(text.utf8))
+    case .name(let name): NameText.shown(name)
     }
   }
 
   private static func place(_ place: Place) -> String {
     var parts: [String] = []
     if let inode = place.inode { parts.append("inode \(inode.rawValue)") }
-    if let path = place.path { parts.append(shown(path)) }
-    if let name = place.name { parts.append("name \"\(shown(name))\"") }
+    if let path = place.path { parts.append(NameText.shell(path)) }
+    if let name = place.name { parts.append("name \"\(NameText.shown(name))\"") }
     if let logical = place.logical { parts.append("its block \(logical)") }
     if let group = place.group { parts.append("group \(group.rawValue)") }
     if let block = place.block { parts.append("block \(block.rawValue)") }
@@ -46,19 +49,5 @@ public enum IssueText {
     guard let subject = parts.first else { return "the filesystem" }
     return parts.count == 1
       ? subject : subject + " (" + parts.dropFirst().joined(separator: ", ") + ")"
-  }
-
-  /// Bytes from an image, so that no terminal takes them for orders to it.
-  public static func shown(_ bytes: [UInt8]) -> String {
-    var result = ""
-    for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-      switch scalar.value {
-      case 0..<0x20, 0x7f..<0xa0:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\x" + (digits.count < 2 ? "0" : "") + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }

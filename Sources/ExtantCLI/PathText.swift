@@ -1,3 +1,5 @@
+import ExtantBase
+
 /// Names as strings that lose nothing.
 ///
 /// A name in a directory is bytes, not always UTF-8. Where it is not, each byte that does not fit
@@ -18,24 +20,15 @@ enum PathText {
       return text
     }
     var result = String.UnicodeScalarView()
-    var index = 0
-    while index < bytes.count {
-      let length =
-        switch bytes[index] {
-        case ..<0x80: 1
-        case ..<0xe0: 2
-        case ..<0xf0: 3
-        default: 4
-        }
-      let piece = bytes[index..<min(index + length, bytes.count)]
-      if let scalars = String(validating: piece, as: UTF8.self)?.unicodeScalars,
-        !scalars.contains(where: isByte)
-      {
-        result.append(contentsOf: scalars)
-        index += piece.count
-      } else {
-        if let scalar = Unicode.Scalar(first + UInt32(bytes[index])) { result.append(scalar) }
-        index += 1
+    func append(_ byte: UInt8) {
+      if let scalar = Unicode.Scalar(first + UInt32(byte)) { result.append(scalar) }
+    }
+    NameText.forEachPiece(bytes) { piece in
+      switch piece {
+      case .scalar(let scalar) where isByte(scalar):
+        for byte in String(scalar).utf8 { append(byte) }
+      case .scalar(let scalar): result.append(scalar)
+      case .byte(let byte): append(byte)
       }
     }
     return String(result)
@@ -56,6 +49,18 @@ enum PathText {
   /// For functions of C, with a NUL at its end.
   static func c(_ text: String) -> [CChar] { bytes(text).map { CChar(bitPattern: $0) } + [0] }
 
-  /// For people.
-  static func shown(_ text: String) -> String { String(decoding: bytes(text), as: UTF8.self) }
+  /// For people, in messages: one line, whatever the name is.
+  static func shown(_ text: String) -> String { NameText.shell(bytes(text)) }
+
+  /// Whether two paths are the same bytes: strings are equal already where they look the same.
+  static func areSame(_ one: String, _ other: String) -> Bool { one.utf8.elementsEqual(other.utf8) }
+
+  /// The path of `name` in the directory `path`.
+  static func joined(_ path: String, _ name: String) -> String {
+    path.utf8.last == UInt8(ascii: "/") ? path + name : path + "/" + name
+  }
+
+  static func joined(_ path: [UInt8], _ name: [UInt8]) -> [UInt8] {
+    path.last == UInt8(ascii: "/") ? path + name : path + [UInt8(ascii: "/")] + name
+  }
 }
