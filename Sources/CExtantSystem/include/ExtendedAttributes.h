@@ -19,5 +19,8 @@ static inline long csys_xattr_get(const char *path, const char *name, void *valu
 static inline long csys_xattr_set(const char *path, const char *name, const void *value, size_t count) {
   return lsetxattr(path, name, value, count, 0) < 0 ? -errno : 0;
 }
+static inline long csys_xattr_remove(const char *path, const char *name) {
+  return lremovexattr(path, name) < 0 ? -errno : 0;
+}
 
 #endif

@@ -6,6 +6,7 @@ import SystemPackage
 /// The host's own tree.
 final class HostWorld: World {
   let hasStreams = true
+  let directoriesHaveOneName = false
 
   func name(_ path: String) -> String { PathText.shown(path) }
 
@@ -28,7 +29,7 @@ final class HostWorld: World {
       throw Self.failure(path)
     }
     guard let kind = FileKind(mode: UInt16(truncatingIfNeeded: status.st_mode)) else {
-      throw CommandFailure("\(path): is of no known kind")
+      throw CommandFailure("\(name(path)): is of no known kind")
     }
     func time(_ time: timespec) -> Timestamp {
       Timestamp(seconds: Int64(time.tv_sec), nanoseconds: UInt32(time.tv_nsec))
@@ -70,24 +71,30 @@ final class HostWorld: World {
     return bytes.prefix(count).map { UInt8(bitPattern: $0) }
   }
 
-  func attributes(_ path: String) throws -> [(name: String, value: [UInt8])] {
+  func attributes(_ path: String) throws -> [(name: [UInt8], value: [UInt8])] {
     var names = [UInt8](repeating: 0, count: 65536)
     let count = unsafe csys_xattr_list(PathText.c(path), &names, names.count)
     if count == -Int(EOPNOTSUPP) { return [] }
     guard count >= 0 else {
-      throw CommandFailure("\(path): \(Errno(rawValue: Int32(-count)))")
+      throw CommandFailure("\(name(path)): \(Errno(rawValue: Int32(-count)))")
     }
-    var result: [(name: String, value: [UInt8])] = []
-    for name in names.prefix(count).split(separator: 0) {
-      let name = String(decoding: name, as: UTF8.self)
+    var result: [(name: [UInt8], value: [UInt8])] = []
+    for attribute in names.prefix(count).split(separator: 0).map(Array.init) {
       var value = [UInt8](repeating: 0, count: 65536)
-      let size = unsafe csys_xattr_get(PathText.c(path), name, &value, value.count)
+      let size = unsafe csys_xattr_get(PathText.c(path), Self.c(attribute), &value, value.count)
+      // Taken away meanwhile.
+      if size == -Int(ENODATA) { continue }
       guard size >= 0 else {
-        throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-size)))")
+        throw CommandFailure(
+          "\(name(path)): attribute \(NameText.shell(attribute)): \(Errno(rawValue: Int32(-size)))")
       }
-      result.append((name, Array(value.prefix(size))))
+      result.append((attribute, Array(value.prefix(size))))
     }
     return result
+  }
+
+  private static func c(_ bytes: [UInt8]) -> [CChar] {
+    bytes.map { CChar(bitPattern: $0) } + [0]
   }
 
   func reader(_ path: String) throws -> any WorldReader {
@@ -110,7 +117,7 @@ final class HostWorld: World {
       return try FileDescriptor.open(
         FilePath(platformString: PathText.c(path)), mode, options: options.union(.closeOnExec),
         permissions: permissions)
-    } catch { throw CommandFailure("\(path): \(error)") }
+    } catch { throw CommandFailure("\(name(path)): \(error)") }
   }
 
   func makeDirectory(_ path: String, mode: UInt16) throws {
@@ -137,22 +144,35 @@ final class HostWorld: World {
 
   func remove(_ path: String) throws { try Self.check(unsafe unlink(PathText.c(path)), path) }
 
-  func apply(_ facts: NodeFacts, to path: String) throws {
-    try Self.check(unsafe lchown(PathText.c(path), facts.uid, facts.gid), path)
-    if facts.kind != .symbolicLink {
-      try Self.check(unsafe chmod(PathText.c(path), mode_t(facts.mode)), path)
+  func setOwner(_ path: String, uid: UInt32, gid: UInt32) throws -> Bool {
+    if unsafe lchown(PathText.c(path), uid, gid) == 0 { return true }
+    // As cp(1): who may not give files away keeps the group where that may be, and goes on.
+    guard Glibc.errno == EPERM, geteuid() != 0 else { throw Self.failure(path) }
+    _ = unsafe lchown(PathText.c(path), uid_t.max, gid)
+    return false
+  }
+
+  func setMode(_ path: String, _ mode: UInt16) throws {
+    try Self.check(unsafe chmod(PathText.c(path), mode_t(mode)), path)
+  }
+
+  func setTimes(_ path: String, access: Timestamp, modification: Timestamp) throws {
+    let times = [access, modification].map {
+      timespec(tv_sec: Int($0.seconds), tv_nsec: Int($0.nanoseconds))
     }
-    func time(_ time: Timestamp) -> timespec {
-      timespec(tv_sec: Int(time.seconds), tv_nsec: Int(time.nanoseconds))
-    }
-    let times = [time(facts.accessTime), time(facts.modificationTime)]
     try Self.check(unsafe utimensat(AT_FDCWD, PathText.c(path), times, AT_SYMLINK_NOFOLLOW), path)
   }
 
-  func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws {
-    let result = unsafe csys_xattr_set(PathText.c(path), name, value, value.count)
-    guard result == 0 else {
-      throw CommandFailure("\(path): attribute \(name): \(Errno(rawValue: Int32(-result)))")
+  func setAttribute(_ path: String, _ name: [UInt8], _ value: [UInt8]) throws -> Errno? {
+    let result = unsafe csys_xattr_set(PathText.c(path), Self.c(name), value, value.count)
+    return result == 0 ? nil : Errno(rawValue: Int32(-result))
+  }
+
+  func removeAttribute(_ path: String, _ name: [UInt8]) throws {
+    let result = unsafe csys_xattr_remove(PathText.c(path), Self.c(name))
+    guard [0, -Int(ENODATA), -Int(EOPNOTSUPP)].contains(result) else {
+      throw CommandFailure(
+        "\(self.name(path)): attribute \(NameText.shell(name)): \(Errno(rawValue: Int32(-result)))")
     }
   }
 }
@@ -175,7 +195,9 @@ private final class HostFile: WorldReader, WorldWriter {
 
   deinit { try? descriptor.close() }
 
-  private func failure(_ error: any Error) -> CommandFailure { CommandFailure("\(path): \(error)") }
+  private func failure(_ error: any Error) -> CommandFailure {
+    CommandFailure("\(PathText.shown(path)): \(error)")
+  }
 
   func data(from offset: UInt64) throws -> Range<UInt64>? {
     if isStream { return offset..<UInt64(Int64.max) }

@@ -1,6 +1,7 @@
 import Ext4Format
 import Extant
 import ExtantBase
+import SystemPackage
 
 /// The tree of an image.
 final class ImageWorld: World {
@@ -13,15 +14,18 @@ final class ImageWorld: World {
   }
 
   let hasStreams = false
+  let directoriesHaveOneName = true
 
-  func name(_ path: String) -> String { "\(image):\(PathText.shown(path))" }
+  func name(_ path: String) -> String { Location(image: image, path: path).description }
 
-  func close() throws { try at(image) { () throws(FileSystemError) in try fileSystem.close() } }
+  func close() throws {
+    try at(PathText.shown(image)) { () throws(FileSystemError) in try fileSystem.close() }
+  }
 
   private func at<R>(
     _ path: String, _ body: () throws(FileSystemError) -> R
   ) throws -> R {
-    try ExtantCLI.at(path.hasPrefix("/") ? name(path) : path, body)
+    try ExtantCLI.at(path.utf8.first == UInt8(ascii: "/") ? name(path) : path, body)
   }
 
   func facts(_ path: String, following: Bool) throws -> NodeFacts? {
@@ -58,13 +62,13 @@ final class ImageWorld: World {
     }
   }
 
-  func attributes(_ path: String) throws -> [(name: String, value: [UInt8])] {
+  func attributes(_ path: String) throws -> [(name: [UInt8], value: [UInt8])] {
     try at(path) { () throws(FileSystemError) in
       let inode = try inode(path)
-      var result: [(name: String, value: [UInt8])] = []
+      var result: [(name: [UInt8], value: [UInt8])] = []
       for name in try fileSystem.extendedAttributeNames(of: inode) {
         let value = try fileSystem.extendedAttribute(name, of: inode)
-        result.append((String(decoding: name, as: UTF8.self), value))
+        result.append((name, value))
       }
       return result
     }
@@ -127,25 +131,49 @@ final class ImageWorld: World {
     }
   }
 
-  func apply(_ facts: NodeFacts, to path: String) throws {
+  func setOwner(_ path: String, uid: UInt32, gid: UInt32) throws -> Bool {
+    var change = AttributeChange()
+    change.uid = uid
+    change.gid = gid
+    try set(change, path)
+    return true
+  }
+
+  func setMode(_ path: String, _ mode: UInt16) throws {
+    var change = AttributeChange()
+    change.mode = mode
+    try set(change, path)
+  }
+
+  func setTimes(_ path: String, access: Timestamp, modification: Timestamp) throws {
+    var change = AttributeChange()
+    change.accessTime = .at(access)
+    change.modificationTime = .at(modification)
+    try set(change, path)
+  }
+
+  private func set(_ change: AttributeChange, _ path: String) throws {
     try at(path) { () throws(FileSystemError) in
-      let inode = try inode(path)
-      var change = AttributeChange()
-      change.uid = facts.uid
-      change.gid = facts.gid
-      _ = try fileSystem.setAttributes(change, of: inode)
-      // Afterwards: a change of owner drops set-user-ID.
-      change = AttributeChange()
-      if facts.kind != .symbolicLink { change.mode = facts.mode }
-      change.accessTime = .at(facts.accessTime)
-      change.modificationTime = .at(facts.modificationTime)
-      _ = try fileSystem.setAttributes(change, of: inode)
+      _ = try fileSystem.setAttributes(change, of: try inode(path))
     }
   }
 
-  func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws {
+  func setAttribute(_ path: String, _ name: [UInt8], _ value: [UInt8]) throws -> Errno? {
     try at(path) { () throws(FileSystemError) in
-      try fileSystem.setExtendedAttribute(Array(name.utf8), value, of: try inode(path), [])
+      do throws(FileSystemError) {
+        try fileSystem.setExtendedAttribute(name, value, of: try inode(path), [])
+        return nil
+      } catch .refused(let errno) {
+        return errno
+      }
+    }
+  }
+
+  func removeAttribute(_ path: String, _ name: [UInt8]) throws {
+    try at(path) { () throws(FileSystemError) in
+      let inode = try inode(path)
+      guard try fileSystem.extendedAttributeNames(of: inode).contains(name) else { return }
+      try fileSystem.removeExtendedAttribute(name, of: inode)
     }
   }
 }

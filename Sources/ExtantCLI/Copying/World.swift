@@ -1,4 +1,5 @@
 import ExtantBase
+import SystemPackage
 
 /// What a copy is told of a node before it is made again elsewhere.
 struct NodeFacts {
@@ -24,13 +25,16 @@ protocol World: AnyObject {
   func name(_ path: String) -> String
   /// Whether pipes and devices can be read and written as files are.
   var hasStreams: Bool { get }
+  /// Whether a directory that is met under a second name is a fault of the tree: not where mounts
+  /// are bound to several places.
+  var directoriesHaveOneName: Bool { get }
 
   /// Of the node itself, or, with `following`, of what a symbolic link leads to. Nil: not there.
   func facts(_ path: String, following: Bool) throws -> NodeFacts?
   /// The names in a directory, sorted, without "." and "..".
   func names(_ path: String) throws -> [String]
   func target(_ path: String) throws -> [UInt8]
-  func attributes(_ path: String) throws -> [(name: String, value: [UInt8])]
+  func attributes(_ path: String) throws -> [(name: [UInt8], value: [UInt8])]
   func reader(_ path: String) throws -> any WorldReader
 
   /// A writer on a regular file, made new or emptied.
@@ -40,9 +44,16 @@ protocol World: AnyObject {
   func makeNode(_ path: String, _ facts: NodeFacts) throws
   func makeHardLink(_ path: String, to existing: String) throws
   func remove(_ path: String) throws
-  /// Owner, mode and times.
-  func apply(_ facts: NodeFacts, to path: String) throws
-  func setAttribute(_ path: String, _ name: String, _ value: [UInt8]) throws
+  /// False where this user may not give the node to that owner. Drops set-user-ID, set-group-ID and
+  /// security.capability.
+  func setOwner(_ path: String, uid: UInt32, gid: UInt32) throws -> Bool
+  /// Of anything but a symbolic link: 07777.
+  func setMode(_ path: String, _ mode: UInt16) throws
+  func setTimes(_ path: String, access: Timestamp, modification: Timestamp) throws
+  /// The reason where it cannot be.
+  func setAttribute(_ path: String, _ name: [UInt8], _ value: [UInt8]) throws -> Errno?
+  /// One that is not there is no error.
+  func removeAttribute(_ path: String, _ name: [UInt8]) throws
 }
 
 protocol WorldReader {
