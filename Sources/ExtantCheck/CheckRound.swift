@@ -34,8 +34,6 @@ final class CheckRound {
   var valueInodes: [InodeNumber: UInt64] = [:]
   /// Files that were quota files before another inode took their place.
   var formerQuotaFiles: [QuotaKind: InodeNumber] = [:]
-  /// Of the quota file that is looked at, the issues that writing it repairs.
-  var repairedQuotaIssues: [Issue] = []
   /// Calls of `writeInode`: tells pass 1 that the table it has read may be old.
   var inodeWrites: UInt64 = 0
   /// The first regular file of 2 GiB or more.

@@ -16,10 +16,10 @@ final class Reporter {
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
   private var declined: Set<Issue> = []
 
-  /// Those that could not be repaired in this round.
-  private var givenUp: Set<Issue> = []
-  /// Those that could not be repaired in any: reported once. No more than the kept issues.
+  /// Those that could not be repaired in some round: reported once. No more than the kept issues.
   private var known: Set<Issue> = []
+  /// How many could not be repaired in this round.
+  private var leftInRound = 0
 
   init(_ options: CheckOptions) { self.options = options }
 
@@ -27,11 +27,9 @@ final class Reporter {
   func startRound() {
     repairsInRound = 0
     mendedInRound = 0
-    for issue in givenUp {
-      declined.remove(issue)
-      if issue.kind.entry.severity > .notice { report.leftCount -= 1 }
-    }
-    givenUp = []
+    declined.subtract(known)
+    report.leftCount -= leftInRound
+    leftInRound = 0
   }
 
   /// Records the issue. True where it shall be repaired now: always but where somebody was asked and
@@ -65,13 +63,15 @@ final class Reporter {
   /// An issue that was to be repaired cannot be in this round. What is so in the last one counts as
   /// left, unless the image is sound with it.
   func giveUp(_ issue: Issue) {
-    guard known.count < Self.keptIssues, declined.insert(issue).inserted else { return }
-    givenUp.insert(issue)
-    known.insert(issue)
+    if known.contains(issue) || known.count < Self.keptIssues {
+      guard declined.insert(issue).inserted else { return }
+      known.insert(issue)
+    }
     repairsInRound -= 1
     guard issue.kind.entry.severity > .notice else { return }
     mendedInRound -= 1
     report.leftCount += 1
+    leftInRound += 1
   }
 
   /// Records an issue that nothing is done about here: a notice, or one that its repair leaves to

@@ -26,13 +26,20 @@ extension CheckRound {
     let address = BlockAddress(UInt64(inode.raw.blockWord(Self.doublyIndirect)))
     guard hasProperFields(inode.raw), superblock.contains(address), !claims.isClaimed(address)
     else { return try replaceResizeInode(&inode) }
-    let state = try state(layout, address)
+    var kind: GroupIssue?
+    switch try state(layout, address) {
+    case .right: break
     // What is in the block may be another's, who comes later.
-    if state == .invalid { return try replaceResizeInode(&inode) }
+    case .invalid: return try replaceResizeInode(&inode)
+    case .wrong: kind = .resizeInodeMap
+    case .inexact: kind = .resizeInodePointers
+    }
     claims.claim(address)
     inode.chargedBlocks &+= layout.chargedCount
     inode.mappedEnd = layout.mappedEnd
-    try checkReserve(inode, layout, address, state)
+    if let kind, try found(.group(kind), Place(inode: inode.number, block: address)) {
+      try writeReserve(layout, at: address)
+    }
     try checkSizes(&inode, layout)
   }
 
@@ -44,21 +51,6 @@ extension CheckRound {
   }
 
   // MARK: The map
-
-  private func checkReserve(
-    _ inode: ExaminedInode, _ layout: ResizeInodeLayout, _ address: BlockAddress,
-    _ state: MapState
-  ) throws(FileSystemError) {
-    let kind: GroupIssue
-    switch state {
-    case .right, .invalid: return
-    case .wrong: kind = .resizeInodeMap
-    case .inexact: kind = .resizeInodePointers
-    }
-    if try found(.group(kind), Place(inode: inode.number, block: address)) {
-      try writeReserve(layout, at: address)
-    }
-  }
 
   private func state(
     _ layout: ResizeInodeLayout, _ address: BlockAddress

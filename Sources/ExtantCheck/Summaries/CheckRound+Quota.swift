@@ -22,9 +22,10 @@ extension CheckRound {
   private func checkQuotaFile(
     _ kind: QuotaKind, _ number: InodeNumber, followsRepairs: Bool
   ) throws(FileSystemError) {
-    repairedQuotaIssues = []
+    // What writing the file repairs.
+    var repaired: [Issue] = []
     if !inodes.isInUse(number) {
-      guard try found(.notAFile, in: number) else { return }
+      guard try found(.notAFile, in: number, into: &repaired) else { return }
       try writeInode(number, newQuotaInode(number))
       var entry = InodeLedger.Entry()
       entry.isInUse = true
@@ -32,7 +33,7 @@ extension CheckRound {
       entry.linkCount = 1
       inodes[number] = entry
       createdInodes.append(number)
-      return try writeQuotaFile(kind, number, try quotaUsage(kind), [:], nil)
+      return try writeQuotaFile(kind, number, try quotaUsage(kind), [:], nil, repairs: repaired)
     }
     let raw = try readInode(number)
     guard raw.kind == .regular else { return }
@@ -44,35 +45,38 @@ extension CheckRound {
     if raw.wholeSize == 0, followsRepairs {
       isWritten = true
     } else if let broken = rule(brokenBy: head, reader) {
-      isWritten = try found(broken.issue, in: number, .number(broken.found))
+      isWritten = try found(broken.issue, in: number, .number(broken.found), into: &repaired)
       comparison.isTrusted = false
     }
     let outside = try reader.forEachEntry(head) { comparison.add($0) }
     if !isWritten, comparison.isTrusted {
       if let outside {
-        isWritten = try found(.reference, in: number, .number(UInt64(outside)))
+        isWritten = try found(.reference, in: number, .number(UInt64(outside)), into: &repaired)
         comparison.isTrusted = false
       }
       if head.magic != QuotaFile.magic(kind),
-        try found(.magic, in: number, .hexadecimal(UInt64(head.magic)))
+        try found(.magic, in: number, .hexadecimal(UInt64(head.magic)), into: &repaired)
       {
         isWritten = true
       }
-      if comparison.isTrusted, try differs(comparison, number, followsRepairs: followsRepairs) {
+      if comparison.isTrusted,
+        try differs(comparison, number, followsRepairs: followsRepairs, into: &repaired)
+      {
         isWritten = true
       }
     }
     if isWritten {
-      try writeQuotaFile(kind, number, usage, comparison.keptLimits, head)
+      try writeQuotaFile(kind, number, usage, comparison.keptLimits, head, repairs: repaired)
     }
   }
 
   private func found(
-    _ kind: QuotaIssue, in number: InodeNumber, _ value: IssueValue? = nil
+    _ kind: QuotaIssue, in number: InodeNumber, _ value: IssueValue? = nil,
+    into repaired: inout [Issue]
   ) throws(FileSystemError) -> Bool {
     let issue = Issue(.quota(kind), .inode(number), found: value)
     guard try reporter.found(issue) else { return false }
-    repairedQuotaIssues.append(issue)
+    repaired.append(issue)
     return true
   }
 
@@ -91,7 +95,8 @@ extension CheckRound {
 
   /// Whether a file that can be read is to be written anew.
   private func differs(
-    _ comparison: QuotaComparison, _ number: InodeNumber, followsRepairs: Bool
+    _ comparison: QuotaComparison, _ number: InodeNumber, followsRepairs: Bool,
+    into repaired: inout [Issue]
   ) throws(FileSystemError) -> Bool {
     let missing = comparison.missing
     guard !comparison.wrong.isEmpty || !missing.isEmpty else { return false }
@@ -99,14 +104,16 @@ extension CheckRound {
     var isRepaired = false
     for (issue, ids) in [(QuotaIssue.usage, comparison.wrong), (.missingEntry, missing)]
     where !ids.isEmpty {
-      if try found(issue, in: number, .text(QuotaComparison.text(ids))) { isRepaired = true }
+      if try found(issue, in: number, .text(QuotaComparison.text(ids)), into: &repaired) {
+        isRepaired = true
+      }
     }
     return isRepaired
   }
 
   private func writeQuotaFile(
     _ kind: QuotaKind, _ number: InodeNumber, _ usage: QuotaUsage,
-    _ limits: [UInt32: QuotaEntry.Limits], _ head: QuotaHead?
+    _ limits: [UInt32: QuotaEntry.Limits], _ head: QuotaHead?, repairs: [Issue]
   ) throws(FileSystemError) {
     var limits = limits
     var head = head
@@ -130,7 +137,7 @@ extension CheckRound {
     if let head, head.magic == QuotaFile.magic(kind) { writer.takeGraces(from: head) }
     if try !storeQuotaFile(number, writer) {
       // There is no room.
-      for issue in repairedQuotaIssues { reporter.giveUp(issue) }
+      for issue in repairs { reporter.giveUp(issue) }
     }
   }
 

@@ -69,11 +69,7 @@ struct SuperblockCheck {
     case .chosenCopy:
       issue = Issue(.superblock(.copyChosen), .filesystem, found: .text(choice.text))
     case .copy:
-      issue = Issue(.superblock(.largerThanDevice), .filesystem, expected: .text(choice.text))
-    case .copyElsewhere:
-      issue = Issue(.superblock(.unlikeCopies), .filesystem, expected: .text(choice.text))
-    case .copyForDescriptors:
-      issue = Issue(.superblock(.unlikeDescriptors), .filesystem, expected: .text(choice.text))
+      issue = Issue(.superblock(choice.doubt), .filesystem, expected: .text(choice.text))
     }
     return try reporter.found(issue) ? choice.bytes : primary
   }

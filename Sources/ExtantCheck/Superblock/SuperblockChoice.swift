@@ -9,10 +9,6 @@ struct SuperblockChoice: Sendable {
     case chosenCopy(block: UInt64)
     /// A copy, for the first one is of no use.
     case copy(group: UInt32, block: UInt64)
-    /// The same, for the group descriptors fit that and not the first one.
-    case copyForDescriptors(group: UInt32, block: UInt64)
-    /// The same, for by the first one's geometry no copy is where it should be.
-    case copyElsewhere(group: UInt32, block: UInt64)
     /// The first one, with what is wrong in it put right.
     case mended(how: String)
   }
@@ -20,6 +16,8 @@ struct SuperblockChoice: Sendable {
   /// 1,024 of them: a superblock that can be used.
   var bytes: [UInt8]
   var origin: Origin
+  /// Of a copy that goes in the place of a first one that can be used: what is wrong with that.
+  var doubt = SuperblockIssue.largerThanDevice
 
   /// In bytes; what the superblock says.
   var blockSize: Int { 1024 << Int(min(bytes.rawBytes.le32(SuperblockField.logBlockSize), 6)) }
@@ -29,9 +27,7 @@ struct SuperblockChoice: Sendable {
     switch origin {
     case .primary: "as it is"
     case .chosenCopy(let block): "the copy in block \(block)"
-    case .copy(let group, let block), .copyForDescriptors(let group, let block),
-      .copyElsewhere(let group, let block):
-      "the copy of group \(group) in block \(block)"
+    case .copy(let group, let block): "the copy of group \(group) in block \(block)"
     case .mended(let how): how
     }
   }

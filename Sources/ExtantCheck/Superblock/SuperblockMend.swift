@@ -95,10 +95,7 @@ struct SuperblockMend {
       return SuperblockChoice(bytes: bytes, origin: .mended(how: "the magic number"))
     }
     if let wrong = Superblock.fault(bytes.rawBytes, verifyChecksum: false) {
-      guard
-        let name = wrong.rule == .inodeCount
-          ? try mendInodeCount(&bytes) : Self.mend(wrong.rule, &bytes, device.byteCount)
-      else { return nil }
+      guard let name = try mend(wrong.rule, &bytes) else { return nil }
       how.append(name)
       guard Superblock.fault(bytes.rawBytes, verifyChecksum: false) == nil else { return nil }
     }
@@ -109,9 +106,9 @@ struct SuperblockMend {
   }
 
   /// Changes the field that a rule is about; what it then says, nil where nobody knows.
-  private static func mend(
-    _ rule: SuperblockFault.Rule, _ bytes: inout [UInt8], _ deviceByteCount: UInt64
-  ) -> String? {
+  private func mend(
+    _ rule: SuperblockFault.Rule, _ bytes: inout [UInt8]
+  ) throws(FileSystemError) -> String? {
     let log = bytes.rawBytes.le32(SuperblockField.logBlockSize)
     func set(_ value: UInt32, at offset: Int, _ name: String) -> String {
       bytes.withMutableBytes { $0.setLE32(value, at: offset) }
@@ -134,7 +131,9 @@ struct SuperblockMend {
       let isPlain = log == 0 && bytes.rawBytes.le32(SuperblockField.logClusterSize) == 0
       return set(isPlain ? 1 : 0, at: SuperblockField.firstDataBlock, "first data block")
     case .blockCount:
-      return mendBlockCount(&bytes, deviceByteCount)
+      return mendBlockCount(&bytes)
+    case .inodeCount:
+      return try mendInodeCount(&bytes)
     case .reservedBlocks:
       _ = set(0, at: SuperblockField.reservedBlocksCountHigh, "")
       return set(
@@ -149,7 +148,7 @@ struct SuperblockMend {
       bytes.withMutableBytes { $0.setLE16(0, at: SuperblockField.reservedDescriptorBlocks) }
       return "reserved GDT blocks 0"
     case .magic, .revision, .checksumType, .checksum, .blockSize, .inodeSize, .inodesPerGroup,
-      .inodeCount, .descriptorTable:
+      .descriptorTable:
       return nil
     }
   }
@@ -160,12 +159,12 @@ struct SuperblockMend {
     guard let groups = Self.groupCount(bytes) else { return nil }
     let perGroup = UInt64(bytes.rawBytes.le32(SuperblockField.inodesPerGroup))
     let total = UInt64(bytes.rawBytes.le32(SuperblockField.inodesCount))
-    var candidates: [(perGroup: UInt64, name: String)] = []
+    var candidates: [(perGroup: UInt64, isTotalWrong: Bool)] = []
     // Whoever makes a filesystem fills the bytes of its inode bitmaps.
-    if perGroup % 8 == 0 { candidates.append((perGroup, "inode count")) }
-    if total % (groups * 8) == 0 { candidates.append((total / groups, "inodes per group")) }
+    if perGroup % 8 == 0 { candidates.append((perGroup, true)) }
+    if total % (groups * 8) == 0 { candidates.append((total / groups, false)) }
     candidates.sort { $0.perGroup < $1.perGroup }
-    for (perGroup, name) in candidates {
+    for (perGroup, isTotalWrong) in candidates {
       let (count, overflow) = groups.multipliedReportingOverflow(by: perGroup)
       guard !overflow, let count = UInt32(exactly: count), let perGroup = UInt32(exactly: perGroup)
       else { continue }
@@ -178,7 +177,7 @@ struct SuperblockMend {
         try firstBitmapAllows(superblock)
       else { continue }
       bytes = mended
-      return name == "inode count" ? "\(name) \(count)" : "\(name) \(perGroup)"
+      return isTotalWrong ? "inode count \(count)" : "inodes per group \(perGroup)"
     }
     return nil
   }
@@ -202,19 +201,17 @@ struct SuperblockMend {
   }
 
   /// As many blocks as the device has, if the inodes are as many as that makes.
-  private static func mendBlockCount(
-    _ bytes: inout [UInt8], _ deviceByteCount: UInt64
-  ) -> String? {
+  private func mendBlockCount(_ bytes: inout [UInt8]) -> String? {
     let log = bytes.rawBytes.le32(SuperblockField.logBlockSize)
     guard log <= 6 else { return nil }
-    let count = deviceByteCount >> (10 + UInt64(log))
+    let count = device.byteCount >> (10 + UInt64(log))
     let inodes = bytes.rawBytes.le32(SuperblockField.inodesCount)
     bytes.withMutableBytes {
       $0.setLE32(UInt32(truncatingIfNeeded: count), at: SuperblockField.blocksCountLow)
       $0.setLE32(UInt32(truncatingIfNeeded: count >> 32), at: SuperblockField.blocksCountHigh)
     }
     let perGroup = UInt64(bytes.rawBytes.le32(SuperblockField.inodesPerGroup))
-    guard let groups = groupCount(bytes), groups < 1 << 31, groups * perGroup == UInt64(inodes)
+    guard let groups = Self.groupCount(bytes), groups < 1 << 31, groups * perGroup == UInt64(inodes)
     else { return nil }
     return "block count \(count)"
   }

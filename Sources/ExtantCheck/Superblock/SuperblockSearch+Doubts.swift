@@ -13,11 +13,10 @@ extension SuperblockSearch {
     guard let superblock = try? Superblock(primary.rawBytes),
       !Self.firstCopyHolders(superblock).isEmpty,
       try copyCount(superblock) == 0, var choice = try copy(of: primary),
-      case .copy(let group, let block) = choice.origin,
       let copy = try? Superblock(choice.bytes.rawBytes), copy.uuid == superblock.uuid,
       try copyCount(copy) > 0
     else { return nil }
-    choice.origin = .copyElsewhere(group: group, block: block)
+    choice.doubt = .unlikeCopies
     return choice
   }
 
@@ -54,11 +53,11 @@ extension SuperblockSearch {
     guard let superblock = try? Superblock(primary.rawBytes) else { return nil }
     let fitting = try fittingDescriptors(superblock)
     guard fitting * 2 < min(superblock.groupCount, Self.sampleCount),
-      var choice = try copy(of: primary), case .copy(let group, let block) = choice.origin,
+      var choice = try copy(of: primary),
       let copy = try? Superblock(choice.bytes.rawBytes), !superblock.hasSameLayout(as: copy),
       try fittingDescriptors(copy) > fitting
     else { return nil }
-    choice.origin = .copyForDescriptors(group: group, block: block)
+    choice.doubt = .unlikeDescriptors
     return choice
   }
 
