@@ -83,9 +83,9 @@ struct BlockAllocatorRuleTests {
     try bench.blocks.reserve(free - root)
     #expect(bench.blocks.freeBlocks == free)
     #expect(throws: FileSystemError.refused(.noSpace)) { try bench.blocks.reserve(1) }
-    try bench.blocks.reserve(root, privileged: true)
+    try bench.blocks.reserve(root, claim: .root)
     #expect(throws: FileSystemError.refused(.noSpace)) {
-      try bench.blocks.reserve(1, privileged: true)
+      try bench.blocks.reserve(1, claim: .root)
     }
     // All is promised: who has no reservation gets nothing, who has gets it.
     #expect(throws: FileSystemError.refused(.noSpace)) {
@@ -101,6 +101,34 @@ struct BlockAllocatorRuleTests {
     #expect(bench.blocks.reservedBlocks == free - run.count - 100)
     bench.blocks.release(.max)
     #expect(bench.blocks.reservedBlocks == 0)
+  }
+
+  @Test func theReserveForExtentTreesIsNobodyElses() throws {
+    let directory = try TemporaryDirectory()
+    let recipe = Recipe(name: "tree reserve", options: ["-m", "10"])
+    let bench = try Workbench(recipe.make(in: directory), treeReserve: nil)
+    let counts = bench.blocks.counts
+    #expect(counts.treeReserve == bench.superblock.blockCount / 50)
+    #expect(counts.reservable == counts.free)
+    let root = bench.superblock.reservedBlockCount
+    func refused(_ count: UInt64, _ claim: BlockAllocator.Claim) -> Bool {
+      do { try bench.blocks.reserve(count, claim: claim) } catch { return true }
+      return false
+    }
+    #expect(refused(counts.free - root - counts.treeReserve + 1, .ordinary))
+    #expect(!refused(counts.free - root - counts.treeReserve, .ordinary))
+    #expect(refused(1, .ordinary))
+    #expect(refused(root + 1, .root))
+    #expect(!refused(root, .root))
+    #expect(refused(1, .root))
+    // Who comes without a reservation gets none of it either.
+    #expect(throws: FileSystemError.refused(.noSpace)) {
+      try bench.blocks.allocate(goal: BlockAddress(0), wanted: 1, handle: bench.store)
+    }
+    #expect(!refused(counts.treeReserve, .tree))
+    #expect(refused(1, .tree))
+    #expect(bench.blocks.counts.reservable == 0)
+    bench.blocks.release(.max)
   }
 
   @Test func aWindowIsKeptForItsStreamAndGivesWayBeforeENOSPC() throws {

@@ -20,7 +20,8 @@ final class Workbench: Sendable {
 
   var transaction: UInt64 { transactionNumber.withLock { $0 } }
 
-  init(_ image: Image, loadedGroupLimit: Int = 1024) throws {
+  /// Without a reserve for extent trees, unless one is asked for.
+  init(_ image: Image, loadedGroupLimit: Int = 1024, treeReserve: UInt64? = 0) throws {
     self.image = image
     device = try FileDevice(path: image.path, access: .readWrite)
     let first = BlockBuffer(byteCount: 1024)
@@ -30,7 +31,8 @@ final class Workbench: Sendable {
     store = Store(device: device, blockSize: superblock.blockSize)
     groups = try GroupTable(superblock: superblock, reader: store)
     blocks = BlockAllocator(
-      superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit)
+      superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit,
+      treeReserve: treeReserve)
     inodes = InodeAllocator(
       superblock: superblock, groups: groups, reader: store, loadedGroupLimit: loadedGroupLimit,
       checksTables: false)

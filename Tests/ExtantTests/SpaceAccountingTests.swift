@@ -1,6 +1,7 @@
 import ExtantBase
 import TestSupport
 import Testing
+import Threading
 
 @testable import Extant
 
@@ -57,10 +58,53 @@ import Testing
     }
   }
 
+  /// statfs(2) while others free and reserve: its numbers are all of one moment.
+  @Test func countsAreOfOneMoment() throws {
+    let image = try EngineImage(size: "16M", blockSize: 1024)
+    try image.use { fs in
+      try fs.fill("/filler", [.readWrite, .usesReserve])
+      try fs.open("/filler", .readWrite).punchHole(0..<(1500 << 10))
+      try fs.sync()
+      let isDone = Guarded(false)
+      let errors = Guarded<[String]>([])
+      let workers = [
+        WorkerThread(name: "frees") {
+          do {
+            for round in 0..<150 {
+              let inode = try fs.create("/f\(round % 2)").inode
+              let file = try fs.openFile(inode, [.readWrite, .usesReserve])
+              try file.allocate(0..<(200 << 10))
+              try fs.unlink(try FileName("f\(round % 2)"), in: .root)
+              file.close()
+              try fs.sync()
+            }
+          } catch { errors.withLock { $0.append("\(error)") } }
+          isDone.withLock { $0 = true }
+        },
+        WorkerThread(name: "reserves") {
+          while !isDone.withLock({ $0 }) {
+            if (try? fs.blocks.reserve(300, claim: .tree)) != nil { fs.blocks.release(300) }
+          }
+        },
+      ].compactMap { $0 }
+      #expect(workers.count == 2)
+      var wrong = 0
+      while !isDone.withLock({ $0 }) {
+        let counts = fs.blocks.counts
+        if counts.reserved + counts.pending > counts.free { wrong += 1 }
+        let seen = fs.statistics()
+        if seen.availableBlocks > seen.freeBlocks { wrong += 1 }
+      }
+      for worker in workers { worker.join() }
+      #expect(wrong == 0)
+      #expect(errors.withLock { $0 } == [])
+    }
+  }
+
   /// Where the last block is gone, cutting and deleting are what helps.
   @Test func aDiskWithoutASingleFreeBlockCanBeEmptied() throws {
     let image = try EngineImage(size: "4M", blockSize: 1024, options: ["-m", "0", "-N", "512"])
-    try image.use { fs in
+    try image.use({ $0.treeReserve = 0 }) { fs in
       let scattered = try fs.create("/scattered")
       for index in 0..<600 { try scattered.writeAll([1], at: UInt64(index) * 2048) }
       try fs.sync()

@@ -76,6 +76,8 @@ public struct FileAccess: OptionSet, Sendable {
   /// New blocks may come out of those that the filesystem keeps for the superuser.
   public static let usesReserve = FileAccess(rawValue: 8)
   public static let readWrite: FileAccess = [.read, .write]
+
+  var claim: BlockAllocator.Claim { contains(.usesReserve) ? .root : .ordinary }
 }
 
 /// The flags of renameat2(2).

@@ -103,8 +103,8 @@ extension BlockAllocator.State {
 
   /// How many of `wanted` blocks the caller may have.
   private func allowance(_ wanted: UInt64, reserved: Bool) throws(FileSystemError) -> UInt64 {
-    // Other callers' reservations are theirs. The superblock's reserve was judged by `reserve`.
-    let allowed = reserved ? usableCount : unreserved(privileged: true)
+    // Other callers' reservations are theirs. What is kept back was judged by `reserve`.
+    let allowed = reserved ? usableCount : unreserved(for: .root)
     guard allowed > 0 else { throw .refused(.noSpace) }
     return min(wanted, allowed)
   }

@@ -14,7 +14,8 @@ import Threading
 ///
 /// *Reservations* are only counted: whoever reserved a number of blocks finds as many later,
 /// wherever they lie. Windows give way before anybody meets ENOSPC; pending blocks cannot, so a
-/// caller that meets ENOSPC while `pendingBlocks` is not zero should commit and try again.
+/// caller that meets ENOSPC while `pendingBlocks` is not zero should commit and try again. The last
+/// blocks are not everybody's: see ``Claim``.
 ///
 /// Bitmaps are loaded and verified on demand. One that cannot be read or is wrong puts its group
 /// out of use and nothing else; allocation goes on elsewhere and freeing into it throws.
@@ -30,6 +31,37 @@ final class BlockAllocator: Sendable {
   let state: Guarded<State>
   /// Held while a trim keeps blocks to itself.
   let trimLock = Lock()
+
+  /// Which of the blocks that are kept back a reservation may take.
+  enum Claim: Sendable {
+    /// None of them.
+    case ordinary
+    /// The superblock's reserve, which is root's.
+    case root
+    /// All: nodes of extent trees, for what was promised (a write into preallocated blocks) and for
+    /// what gives blocks back. No data, or the promise would be worth nothing.
+    case tree
+  }
+
+  /// What is kept back for extent trees: a 50th of the filesystem, 4,096 blocks at most, as the
+  /// kernel keeps it. Nothing on the device says so: it is what ordinary writers leave.
+  static func treeReserve(of superblock: Superblock) -> UInt64 {
+    min(superblock.blockCount / 50, 4096)
+  }
+
+  /// What there is, all of one moment, in blocks.
+  struct Counts {
+    /// Free on disk from the next commit on. Reservations, pending blocks and windows count as free.
+    var free: UInt64
+    /// Reserved and not yet allocated or released.
+    var reserved: UInt64
+    /// Freed, and available once their transaction has committed.
+    var pending: UInt64
+    /// Kept back for extent trees.
+    var treeReserve: UInt64
+    /// What a caller with the claim `.tree` may still reserve.
+    var reservable: UInt64
+  }
 
   /// Blocks that follow one another.
   struct Run: Equatable, Sendable {
@@ -47,7 +79,8 @@ final class BlockAllocator: Sendable {
     /// Free on disk from the next commit on, pending ones included.
     var freeCount: UInt64
     var reservedCount: UInt64 = 0
-    var rootReservedCount: UInt64
+    let rootReservedCount: UInt64
+    let treeReserveCount: UInt64
     /// Freed blocks by the transaction that freed them.
     var pending: [UInt64: [Run]] = [:]
     var pendingCount: UInt64 = 0
@@ -65,11 +98,13 @@ final class BlockAllocator: Sendable {
     var nextRoom: Int
   }
 
-  /// - Parameter loadedGroupLimit: how many groups' bits are kept in memory while nothing needs
-  ///   them, 8 KiB each at most with blocks of 4 KiB.
+  /// - Parameters:
+  ///   - loadedGroupLimit: how many groups' bits are kept in memory while nothing needs
+  ///     them, 8 KiB each at most with blocks of 4 KiB.
+  ///   - treeReserve: nil for what `treeReserve(of:)` says.
   init(
     superblock: Superblock, groups: GroupTable, reader: any MetadataReader,
-    loadedGroupLimit: Int = 1024
+    loadedGroupLimit: Int = 1024, treeReserve: UInt64? = nil
   ) {
     self.superblock = superblock
     self.groups = groups
@@ -81,23 +116,26 @@ final class BlockAllocator: Sendable {
         superblock: superblock, table: groups, reader: reader, groups: blockGroups,
         freeCount: groups.totals.freeBlocks,
         rootReservedCount: min(superblock.reservedBlockCount, superblock.blockCount),
+        treeReserveCount: min(
+          treeReserve ?? Self.treeReserve(of: superblock), superblock.blockCount),
         loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
   }
 
-  // MARK: Counts, in blocks
+  // MARK: Counts
 
-  /// Free on disk from the next commit on: what statfs calls free. Reservations, pending blocks
-  /// and windows count as free.
-  var freeBlocks: UInt64 { state.withLock { $0.freeCount } }
+  /// Whoever needs more than one of them takes them from one call: they change at any time.
+  var counts: Counts {
+    state.withLock { state in
+      Counts(
+        free: state.freeCount, reserved: state.reservedCount, pending: state.pendingCount,
+        treeReserve: state.treeReserveCount, reservable: state.unreserved(for: .tree))
+    }
+  }
 
-  /// Reserved and not yet allocated or released.
-  var reservedBlocks: UInt64 { state.withLock { $0.reservedCount } }
-
-  /// Freed, and available once their transaction has committed.
-  var pendingBlocks: UInt64 { state.withLock { $0.pendingCount } }
-
-  /// What a privileged caller may still reserve.
-  var reservableBlocks: UInt64 { state.withLock { $0.unreserved(privileged: true) } }
+  var freeBlocks: UInt64 { counts.free }
+  var reservedBlocks: UInt64 { counts.reserved }
+  var pendingBlocks: UInt64 { counts.pending }
+  var reservableBlocks: UInt64 { counts.reservable }
 
   /// Why groups are out of use, by group.
   var faults: [(group: GroupIndex, error: FileSystemError)] {
@@ -112,11 +150,10 @@ final class BlockAllocator: Sendable {
 
   /// Sets `count` blocks aside. Others cannot take them; they are no particular ones.
   ///
-  /// - Parameter privileged: may dip into the superblock's reserved blocks.
   /// - Throws: ENOSPC.
-  func reserve(_ count: UInt64, privileged: Bool = false) throws(FileSystemError) {
+  func reserve(_ count: UInt64, claim: Claim = .ordinary) throws(FileSystemError) {
     try state.withLock { (state) throws(FileSystemError) in
-      guard count <= state.unreserved(privileged: privileged) else { throw .refused(.noSpace) }
+      guard count <= state.unreserved(for: claim) else { throw .refused(.noSpace) }
       state.reservedCount += count
     }
   }
@@ -240,8 +277,13 @@ extension BlockAllocator.State {
     return freeCount > out ? freeCount - out : 0
   }
 
-  func unreserved(privileged: Bool) -> UInt64 {
-    let kept = reservedCount + (privileged ? 0 : rootReservedCount)
+  func unreserved(for claim: BlockAllocator.Claim) -> UInt64 {
+    var kept = reservedCount
+    switch claim {
+    case .ordinary: kept += rootReservedCount + treeReserveCount
+    case .root: kept += treeReserveCount
+    case .tree: break
+    }
     let usable = usableCount
     return usable > kept ? usable - kept : 0
   }

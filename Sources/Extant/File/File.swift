@@ -68,7 +68,7 @@ public final class File: @unchecked Sendable {
     let start = access.contains(.append) ? node.size : offset
     return try fileSystem.watch { () throws(FileSystemError) in
       try fileSystem.write(
-        node, bytes, at: start, mayUseReserve: access.contains(.usesReserve))
+        node, bytes, at: start, claim: access.claim)
     }
   }
 

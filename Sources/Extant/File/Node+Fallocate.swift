@@ -23,7 +23,7 @@ extension FileSystem {
     if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
     let range = UInt64(offset)..<UInt64(end.partialValue)
     let keepSize = mode.contains(.keepSize)
-    let mayUseReserve = access.contains(.usesReserve)
+    let claim = access.claim
 
     try requireWritable()
     try throttle(node)
@@ -37,12 +37,12 @@ extension FileSystem {
         }
       }
       switch request {
-      case .allocate: try allocate(node, range, keepSize: keepSize, mayUseReserve)
+      case .allocate: try allocate(node, range, keepSize: keepSize, claim)
       case .punchHole: try punchHole(node, range)
       case .zeroRange:
-        try zeroRange(node, range, keepSize: keepSize, written: false, mayUseReserve)
+        try zeroRange(node, range, keepSize: keepSize, written: false, claim)
       case .writeZeroes:
-        try zeroRange(node, range, keepSize: false, written: true, mayUseReserve)
+        try zeroRange(node, range, keepSize: false, written: true, claim)
       case .collapseRange: try collapseRange(node, range)
       case .insertRange: try insertRange(node, range)
       case .unshareRange: break
@@ -73,14 +73,14 @@ extension FileSystem {
   /// Missing blocks become unwritten extents. Where the disk fills up on the way, what was
   /// allocated stays and the size grows to the part done.
   private func allocate(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, _ mayUseReserve: Bool
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
     if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
     let blocks = blocksTouched(by: range)
     var next = blocks.lowerBound
     while next < blocks.upperBound {
       do throws(FileSystemError) {
-        next = try allocateUnwritten(node, next..<blocks.upperBound, mayUseReserve)
+        next = try allocateUnwritten(node, next..<blocks.upperBound, claim)
       } catch {
         let done = min(next.rawValue * blockSize64, range.upperBound)
         if !keepSize, done > node.size { try setSize(node, to: done) }
@@ -92,7 +92,7 @@ extension FileSystem {
 
   /// Allocates the first hole in `range`, or a part of it. Returns where to go on.
   private func allocateUnwritten(
-    _ node: Node, _ range: Range<LogicalBlock>, _ mayUseReserve: Bool
+    _ node: Node, _ range: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> LogicalBlock {
     let (hole, needed) = try node.withState {
       () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
@@ -104,7 +104,7 @@ extension FileSystem {
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
     let reserved = try reserveUpTo(
-      wanted, atLeast: 1, plus: needed, mayUseReserve: mayUseReserve)
+      wanted, atLeast: 1, plus: needed, claim: claim)
     return try perform(reserved: reserved + needed, credits: allocationCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in
@@ -174,7 +174,8 @@ extension FileSystem {
   /// Every block of the range ends up allocated and reads as zeros: unwritten, or written where
   /// `written` asks for it; blocks covered in part are zeroed through the cache.
   private func zeroRange(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool, _ mayUseReserve: Bool
+    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool,
+    _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
     if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
     try clearPartialBlocks(node, range)
@@ -183,8 +184,14 @@ extension FileSystem {
     // home before it forgets them.
     if node.state.withLock({ journalsData(node) }) { try settleJournaledData(of: node) }
     try discardDelayed(node, whole)
-    try changeState(node, whole, to: .unwritten)
-    try allocate(node, range, keepSize: keepSize, mayUseReserve)
+    do throws(FileSystemError) {
+      try changeState(node, whole, to: .unwritten)
+    } catch .refused(.noSpace) {
+      // No node for a split is left: what is written stays so, and becomes zeros.
+      try clear(
+        node, whole.lowerBound.rawValue * blockSize64..<whole.upperBound.rawValue * blockSize64)
+    }
+    try allocate(node, range, keepSize: keepSize, claim)
     if written { try writeZeros(node, range) }
   }
 
@@ -215,26 +222,32 @@ extension FileSystem {
     while !rest.isEmpty { rest = try changeStateOfFront(node, rest, to: state)..<rest.upperBound }
   }
 
-  /// Changes the state of as many extents as one transaction surely takes. Returns where to go on.
+  /// Changes the state of as many extents as one transaction surely takes, of one where the disk has
+  /// no nodes for more. Returns where to go on.
   private func changeStateOfFront(
     _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
   ) throws(FileSystemError) -> LogicalBlock {
     var runs: [ExtentRun] = []
     var end = blocks.upperBound
-    let most = min(1024, extentsPerOperation)
-    let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-      guard let map = node.map, !blocks.isEmpty else { return 0 }
-      try map.forEachRun(in: blocks) { run in
-        if run.state == state { return true }
-        runs.append(run)
-        if runs.count == most { end = min(end, run.end) }
-        return runs.count < most
+    var most = min(1024, extentsPerOperation)
+    let reserved = try reserve { () throws(FileSystemError) in
+      runs = []
+      end = blocks.upperBound
+      defer { most = 1 }
+      return try node.withState { () throws(FileSystemError) in
+        guard let map = node.map, !blocks.isEmpty else { return (0, .tree) }
+        try map.forEachRun(in: blocks) { run in
+          if run.state == state { return true }
+          runs.append(run)
+          if runs.count == most { end = min(end, run.end) }
+          return runs.count < most
+        }
+        // A written extent of 32,768 blocks becomes two unwritten ones.
+        return (runs.isEmpty ? 0 : nodesNeeded(node, newEntries: 2 + 2 * runs.count), .tree)
       }
-      // A written extent of 32,768 blocks becomes two unwritten ones.
-      return nodesNeeded(node, newEntries: 2 + 2 * runs.count)
     }
     guard !runs.isEmpty else { return end }
-    try perform(reserving: needed, credits: credits(changing: runs.count)) {
+    try perform(reserved: reserved, credits: credits(changing: runs.count)) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         guard let map = node.map else { return }
@@ -283,7 +296,11 @@ extension FileSystem {
           continue
         }
         if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
-        try changeState(node, block..<step, to: .written)
+        do throws(FileSystemError) {
+          try changeState(node, block..<step, to: .written)
+        } catch .refused(.noSpace) {
+          try writeWholeExtents(of: node, touching: block..<step)
+        }
         block = step
       } else {
         block = end

@@ -29,9 +29,12 @@ extension FileSystem {
       case .zeros:
         target.fill(0..<length, with: 0)
       case .blocks(let address):
+        // The run's blocks behind the copy: what comes after them is somebody else's.
+        let covered = UInt64((within + length - 1) / blockSize) + 1
+        let behind = piece.blockCount - min(piece.blockCount, covered)
         let outcome = try cache.copyOut(
           from: address, byteOffset: within, into: &target,
-          readAhead: address.isVirtual ? 0 : Int(min(readAhead, piece.blockCount)))
+          readAhead: address.isVirtual ? 0 : Int(min(readAhead, behind)))
         // Write-back gave the block its home between the look at the map and the copy.
         if outcome == .moved { continue }
       }

@@ -75,17 +75,37 @@ extension FileSystem {
     return now.start
   }
 
+  /// How many entries the map gains when `step` is taken: one where it leaves both ends of an
+  /// extent. Called under `node.state`.
+  private func entriesGained(
+    byRemoving step: RemovalStep, of range: Range<LogicalBlock>, _ node: Node
+  ) throws(FileSystemError) -> Int {
+    guard let map = node.map else { return 0 }
+    // Delayed runs may get homes meanwhile, and become one with their neighbours.
+    if map.delayedBlockCount > 0 { return 1 }
+    guard case .extent(let run) = try map.run(at: range.upperBound),
+      run.logical < range.upperBound
+    else { return 0 }
+    return step.start == range.lowerBound && run.logical >= range.lowerBound ? 0 : 1
+  }
+
   /// Unmaps the whole of `range`, in as many operations as it takes. The file is sound between them.
   func unmap(_ node: Node, _ range: Range<LogicalBlock>) throws(FileSystemError) {
     var end = range.upperBound
     while range.lowerBound < end {
       let rest = range.lowerBound..<end
-      let (needed, step, credits) = try node.withState {
-        () throws(FileSystemError) -> (UInt64, RemovalStep, Int) in
+      let (step, credits) = try node.withState {
+        () throws(FileSystemError) -> (RemovalStep, Int) in
         let step = try removalStep(of: rest, node)
-        return (nodesNeeded(node, newEntries: 1), step, removalCredits(step))
+        return (step, removalCredits(step))
       }
-      end = try perform(reserving: needed, mayUseReserve: true, credits: credits) {
+      let reserved = try reserve { () throws(FileSystemError) in
+        try node.withState { () throws(FileSystemError) in
+          let entries = try entriesGained(byRemoving: step, of: rest, node)
+          return (nodesNeeded(node, newEntries: entries), .tree)
+        }
+      }
+      end = try perform(reserved: reserved, credits: credits) {
         (operation) throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
           let start = try remove(step, of: rest, node, operation)

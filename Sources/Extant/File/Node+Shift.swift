@@ -52,7 +52,7 @@ extension FileSystem {
     let blocks = wholeBlocks(in: range)
     let length = range.upperBound - range.lowerBound
     try shift(
-      node, from: blocks.lowerBound, removing: blocks, newEntries: 1, mayUseReserve: true
+      node, from: blocks.lowerBound, removing: blocks, newEntries: 1
     ) { (map, operation) throws(FileSystemError) in
       try free(try map.collapse(blocks), of: node, operation)
       node.inode.size = size - length
@@ -82,7 +82,7 @@ extension FileSystem {
       }
     }
     try shift(
-      node, from: first, removing: first..<first, newEntries: 2, mayUseReserve: false
+      node, from: first, removing: first..<first, newEntries: 2
     ) { (map, operation) throws(FileSystemError) in
       try map.insertGap(at: first, count: count)
       node.inode.size = size + length
@@ -94,7 +94,7 @@ extension FileSystem {
   /// that its encoding needs is there. ENOSPC where it cannot be had, with nothing changed.
   private func shift(
     _ node: Node, from block: LogicalBlock, removing removed: Range<LogicalBlock>, newEntries: Int,
-    mayUseReserve: Bool, _ change: (ExtentMap, Operation) throws(FileSystemError) -> Void
+    _ change: (ExtentMap, Operation) throws(FileSystemError) -> Void
   ) throws(FileSystemError) {
     var mayRelocate = true
     // A shift may have a transaction to itself.
@@ -128,7 +128,7 @@ extension FileSystem {
         continue
       }
       guard credits <= limit,
-        try hasReserved(needed, mayUseReserve: mayUseReserve)
+        try hasReserved(needed)
       else {
         // No room in the transaction for the bitmaps, or no room on the disk.
         guard plan.relocates, mayRelocate else { throw .refused(.noSpace) }
@@ -163,11 +163,10 @@ extension FileSystem {
     throw .refused(.noSpace)
   }
 
-  private func hasReserved(
-    _ count: UInt64, mayUseReserve: Bool
-  ) throws(FileSystemError) -> Bool {
+  /// Nodes alone: a shift takes no blocks for data.
+  private func hasReserved(_ count: UInt64) throws(FileSystemError) -> Bool {
     do throws(FileSystemError) {
-      try reserve(count, mayUseReserve: mayUseReserve)
+      try reserve(count, claim: .tree)
       return true
     } catch .refused(.noSpace) {
       return false

@@ -12,7 +12,7 @@ extension FileSystem {
   ///
   /// The caller holds `node.lock`, exclusive.
   func write(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64, mayUseReserve: Bool = false
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64, claim: BlockAllocator.Claim = .ordinary
   ) throws(FileSystemError) -> Int {
     let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
     guard offset < maximumFileSize else { throw .refused(.fileTooLarge) }
@@ -31,7 +31,7 @@ extension FileSystem {
       let length = min(count - done, max(Int(aligned - position), 1))
       do throws(FileSystemError) {
         try writeStep(
-          node, bytes.extracting(done..<done + length), at: position, mayUseReserve)
+          node, bytes.extracting(done..<done + length), at: position, claim)
         done += length
       } catch .refused(.noSpace) {
         // What fits still goes in, block by block at the end, as the kernel does.
@@ -51,13 +51,12 @@ extension FileSystem {
   }
 
   private func writeStep(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ mayUseReserve: Bool
+    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
     let end = offset + UInt64(bytes.byteCount)
     let first = offset / blockSize64
     let blocks = LogicalBlock(first)..<LogicalBlock((end + blockSize64 - 1) / blockSize64)
-    let reserved = try reserveForWrite(node, blocks, mayUseReserve)
-    var unused = reserved
+    var unused = try reserveForWrite(node, blocks, claim)
     defer { self.blocks.release(unused) }
 
     // The bytes go to the cache before the map knows of them: whoever finds a block in the map
@@ -174,25 +173,39 @@ extension FileSystem {
   }
 
   /// Reserves what writing `blocks` may need: a block for each hole, and tree nodes.
+  ///
+  /// Blocks that are there already were promised: where all are, nodes come out of the tree reserve,
+  /// and what is written or delayed needs none.
   private func reserveForWrite(
-    _ node: Node, _ blocks: Range<LogicalBlock>, _ mayUseReserve: Bool
+    _ node: Node, _ blocks: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> UInt64 {
-    let (holes, edges) = try node.withState { () throws(FileSystemError) -> (UInt64, Int) in
-      guard let map = node.map else { throw .refused(.invalidArgument) }
-      var mapped: UInt64 = 0
-      var edges = 1
-      try map.forEachRun(in: blocks) { run in
-        mapped += run.clipped(to: blocks)?.count ?? 0
-        if run.state != .delayed { edges += 2 }
-        return true
+    var isPromised = false
+    do throws(FileSystemError) {
+      return try reserve { () throws(FileSystemError) in
+        try node.withState { () throws(FileSystemError) in
+          guard let map = node.map else { throw .refused(.invalidArgument) }
+          var mapped: UInt64 = 0
+          var existing = 0
+          var unwritten = 0
+          try map.forEachRun(in: blocks) { run in
+            mapped += run.clipped(to: blocks)?.count ?? 0
+            if run.state != .delayed { existing += 1 }
+            if run.state == .unwritten { unwritten += 1 }
+            return true
+          }
+          let holes = UInt64(blocks.upperBound - blocks.lowerBound) - mapped
+          isPromised = holes == 0
+          if isPromised {
+            return (unwritten == 0 ? 0 : nodesNeeded(node, newEntries: 2 * unwritten), .tree)
+          }
+          let nodes = nodesNeeded(node, newEntries: 1 + 2 * existing, newDelayed: holes)
+          return (holes + nodes, claim)
+        }
       }
-      return (UInt64(blocks.upperBound - blocks.lowerBound) - mapped, edges)
+    } catch .refused(.noSpace) where isPromised {
+      try writeWholeExtents(of: node, touching: blocks)
+      return 0
     }
-    let wanted = try node.withState { () throws(FileSystemError) -> UInt64 in
-      holes + nodesNeeded(node, newEntries: edges, newDelayed: holes)
-    }
-    try reserve(wanted, mayUseReserve: mayUseReserve)
-    return wanted
   }
 
   /// The run of blocks from `block` that is written in one way. Called under `node.state`.

@@ -88,57 +88,6 @@ extension FileSystem {
     return end * blockSize64 >= 8 << 20 ? max(rest, count) : max(count, min(rest, end))
   }
 
-  // MARK: Tree nodes
-
-  /// Blocks to reserve before `newEntries` entries and `newDelayed` delayed blocks come into the
-  /// node's map. Called under `node.state`.
-  ///
-  /// What the node has reserved already is not counted on: until the entries come, write-back may
-  /// use it or give it back. `settleNodes` returns what turns out to be too much.
-  func nodesNeeded(_ node: Node, newEntries: Int, newDelayed: UInt64 = 0) -> UInt64 {
-    guard let map = node.map else { return 0 }
-    let entries = UInt64(newEntries) + map.delayedBlockCount + newDelayed
-    return UInt64(
-      map.nodesWithoutHome + map.worstCaseNewNodes(insertedEntries: Int(clamping: entries)))
-  }
-
-  /// Does what every change of the node's map is followed by: frees the blocks of tree nodes that are
-  /// gone, makes the node's reservation fit the map as it is now, and charges the transaction for
-  /// what its encode will add. Takes from `available` or gives to it, and returns what is then
-  /// available. Called under `node.state`.
-  func settleNodes(
-    _ node: Node, available: UInt64, _ operation: Operation
-  ) throws(FileSystemError) -> UInt64 {
-    guard let map = node.map else { return available }
-    let gone = map.takeOrphanedHomes()
-    if !gone.isEmpty {
-      operation.changed(node)
-      try freeNodes(gone, operation)
-      node.inode.blocks512 -= min(node.inode.blocks512, UInt64(gone.count) * sectorsPerBlock)
-    }
-    chargeTree(of: node, operation)
-    return settleReservation(node, available: available)
-  }
-
-  /// Makes the node's reservation for tree nodes fit its map as it is now, taking from or giving
-  /// to `available`. Returns what is then available. Called under `node.state`.
-  ///
-  /// Between an operation's reservation and its end a commit may have moved the tree's last leaf
-  /// into the inode and freed its block, which the same leaf needs again when it grows. Such a
-  /// block, that nobody could foresee, is reserved here.
-  func settleReservation(_ node: Node, available: UInt64) -> UInt64 {
-    guard let map = node.map else { return available }
-    let delayed = Int(clamping: map.delayedBlockCount)
-    let needed = UInt64(
-      map.nodesWithoutHome + (delayed > 0 ? map.worstCaseNewNodes(insertedEntries: delayed) : 0))
-    var total = available + node.reservedNodes
-    if needed > total, (try? blocks.reserve(needed - total, privileged: true)) != nil {
-      total = needed
-    }
-    node.reservedNodes = min(needed, total)
-    return total - node.reservedNodes
-  }
-
   // MARK: Pressure
 
   /// Keeps dirty data below its limit. Called by writers that hold no lock.

@@ -39,19 +39,19 @@ extension FileSystem {
   /// chmod, chown, truncate and utimensat in one. Who may do so is the caller's to check; EPERM
   /// where the inode is immutable or only for appending.
   public func setAttributes(
-    _ change: AttributeChange, of inode: InodeNumber
+    _ change: AttributeChange, of inode: InodeNumber, by caller: Caller = .superuser
   ) throws(FileSystemError) -> Attributes {
     try requireWritable()
     return try withNode(inode) { (node) throws(FileSystemError) -> Attributes in
       try node.lock.withExclusiveLock { () throws(FileSystemError) in
-        try setAttributes(change, of: node)
+        try setAttributes(change, of: node, caller)
       }
       return attributes(of: node)
     }
   }
 
   private func setAttributes(
-    _ change: AttributeChange, of node: Node
+    _ change: AttributeChange, of node: Node, _ caller: Caller
   ) throws(FileSystemError) {
     let flags = node.state.withLock { node.inode.flags }
     if flags.contains(.immutable) { throw .refused(.notPermitted) }
@@ -70,8 +70,9 @@ extension FileSystem {
     }
     let accessChange = try planAccessChange(of: node, toMode: change.mode)
     let xattrs = try xattrs(of: node)
-    try perform(reserving: UInt64(accessChange?.newBlockCount ?? 0)) {
-      (operation) throws(FileSystemError) in
+    try perform(
+      reserving: UInt64(accessChange?.newBlockCount ?? 0), claim: claim(of: caller)
+    ) { (operation) throws(FileSystemError) in
       if let accessChange { try xattrs.apply(accessChange, operation) }
       try node.withState { () throws(FileSystemError) in
         let extraSize = node.inode.extraSize

@@ -4,14 +4,17 @@ import struct SystemPackage.Errno
 
 /// The filesystem as a whole: free space, label, unused blocks.
 extension FileSystem {
-  /// statfs(2).
+  /// statfs(2). What is kept back for extent trees is free, and available to nobody, as the kernel
+  /// has it.
   public func statistics() -> Statistics {
     let superblock = current.withLock { $0 }
     let overhead = min(UInt64(superblock.overheadBlockCount), superblock.blockCount)
-    let free = blocks.freeBlocks - min(blocks.freeBlocks, blocks.reservedBlocks)
+    let counts = blocks.counts
+    let free = counts.free - min(counts.free, counts.reserved)
+    let kept = superblock.reservedBlockCount.addingReportingOverflow(counts.treeReserve)
     return Statistics(
       blockSize: blockSize, blocks: superblock.blockCount - overhead, freeBlocks: free,
-      availableBlocks: free - min(free, superblock.reservedBlockCount),
+      availableBlocks: free - (kept.overflow ? free : min(free, kept.partialValue)),
       inodes: UInt64(superblock.inodeCount), freeInodes: UInt64(inodes.freeInodes))
   }
 

@@ -39,10 +39,10 @@ extension FileSystem {
   /// 64 KiB. An access ACL changes the mode; one that the mode can say is not stored.
   public func setExtendedAttribute(
     _ name: [UInt8], _ value: [UInt8], of inode: InodeNumber,
-    _ flags: ExtendedAttributeFlags = []
+    _ flags: ExtendedAttributeFlags = [], by caller: Caller = .superuser
   ) throws(FileSystemError) {
     let name = try XattrName(name)
-    try changeXattrs(of: inode, name) {
+    try changeXattrs(of: inode, name, caller) {
       (xattrs, inode) throws(FileSystemError) -> (XattrChange, UInt16) in
       if name == .accessACL || name == .defaultACL {
         return try xattrs.planSetAccessControlList(name, value, mode: inode.mode)
@@ -53,10 +53,10 @@ extension FileSystem {
 
   /// removexattr(2): ENODATA where there is no such attribute; an ACL may be missing.
   public func removeExtendedAttribute(
-    _ name: [UInt8], of inode: InodeNumber
+    _ name: [UInt8], of inode: InodeNumber, by caller: Caller = .superuser
   ) throws(FileSystemError) {
     let name = try XattrName(name)
-    try changeXattrs(of: inode, name) {
+    try changeXattrs(of: inode, name, caller) {
       (xattrs, inode) throws(FileSystemError) -> (XattrChange, UInt16) in
       if name == .accessACL || name == .defaultACL {
         return try xattrs.planSetAccessControlList(name, [], mode: inode.mode)
@@ -66,7 +66,7 @@ extension FileSystem {
   }
 
   private func changeXattrs(
-    of inode: InodeNumber, _ name: XattrName,
+    of inode: InodeNumber, _ name: XattrName, _ caller: Caller,
     _ plan: (ExtendedAttributes, Inode) throws(FileSystemError) -> (XattrChange, UInt16)
   ) throws(FileSystemError) {
     try requireWritable()
@@ -82,7 +82,7 @@ extension FileSystem {
         let xattrs = try xattrs(of: node)
         let (change, mode) = try plan(xattrs, inode)
         guard !change.isEmpty || mode != inode.mode else { return }
-        try perform(reserving: UInt64(change.newBlockCount)) {
+        try perform(reserving: UInt64(change.newBlockCount), claim: claim(of: caller)) {
           (operation) throws(FileSystemError) in
           try xattrs.apply(change, operation)
           node.state.withLock {

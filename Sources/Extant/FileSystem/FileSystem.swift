@@ -54,6 +54,10 @@ public final class FileSystem: @unchecked Sendable {
     /// descriptors, also twice, which evens out at eight. A test sets 0 to see all of them move.
     package var nodesShiftedInPlace = 8
 
+    /// Blocks kept back for extent trees; nil: as the kernel does. A test sets few, to see what
+    /// happens where they are gone.
+    package var treeReserve: UInt64?
+
     public init() {}
 
     public static let readOnly: Options = {
@@ -156,7 +160,8 @@ public final class FileSystem: @unchecked Sendable {
     let reader = VerifiedReader(cache: cache, blockCount: superblock.blockCount)
     self.reader = reader
     groups = try GroupTable(superblock: superblock, reader: reader)
-    blocks = BlockAllocator(superblock: superblock, groups: groups, reader: reader)
+    blocks = BlockAllocator(
+      superblock: superblock, groups: groups, reader: reader, treeReserve: options.treeReserve)
     inodes = InodeAllocator(superblock: superblock, groups: groups, reader: reader)
     var log = recovered.log
     readOnlyReason = Self.readOnlyReason(recovered, given, options)

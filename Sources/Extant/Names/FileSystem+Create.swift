@@ -71,7 +71,8 @@ extension FileSystem {
 
   /// link(2): EPERM for a directory, EMLINK at the limit, ENOENT for a file without a name left.
   public func link(
-    _ inode: InodeNumber, as name: FileName, in parent: InodeNumber, retaining: Bool = false
+    _ inode: InodeNumber, as name: FileName, in parent: InodeNumber,
+    by caller: Caller = .superuser, retaining: Bool = false
   ) throws(FileSystemError) -> Attributes {
     try requireWritable()
     return try withNode(parent) { (parent) throws(FileSystemError) -> Attributes in
@@ -79,7 +80,7 @@ extension FileSystem {
         guard node.kind != .directory else { throw .refused(.notPermitted) }
         return try parent.lock.withExclusiveLock { () throws(FileSystemError) -> Attributes in
           try node.lock.withExclusiveLock { () throws(FileSystemError) -> Attributes in
-            try link(node, as: name, in: parent)
+            try link(node, as: name, in: parent, caller)
             if retaining { nodes.retain(node) }
             return attributes(of: node)
           }
@@ -89,7 +90,7 @@ extension FileSystem {
   }
 
   private func link(
-    _ node: Node, as name: FileName, in parent: Node
+    _ node: Node, as name: FileName, in parent: Node, _ caller: Caller
   ) throws(FileSystemError) {
     let insertion = try planInsertion(of: name, in: parent)
     let inode = node.state.withLock { node.inode }
@@ -98,8 +99,9 @@ extension FileSystem {
     guard inode.flags.isDisjoint(with: [.immutable, .append]) else {
       throw .refused(.notPermitted)
     }
-    try perform(reserving: try blocksNeeded(for: insertion, in: parent)) {
-      (operation) throws(FileSystemError) in
+    try perform(
+      reserving: try blocksNeeded(for: insertion, in: parent), claim: claim(of: caller)
+    ) { (operation) throws(FileSystemError) in
       try entries(of: parent).insert(insertion, inode: node.number, node.kind, operation)
       node.state.withLock {
         node.inode.linkCount += 1
@@ -169,7 +171,7 @@ extension FileSystem {
         let node = try perform(
           reserving: try blocksNeeded(for: insertion, in: parent) + blocks
             + UInt64(access.attributes.isEmpty ? 0 : ExtendedAttributes.worstCaseNewBlocks),
-          mayUseReserve: caller.uid == 0
+          claim: claim(of: caller)
         ) { (operation) throws(FileSystemError) -> Node in
           let node = try allocateNode(in: parent, kind, access.mode, caller, mapsBlocks, operation)
           try fill(node, parent, operation)

@@ -8,7 +8,7 @@ extension FileSystem {
   /// EISDIR, EMLINK, EPERM, ENOSPC; EBUSY for "." and "..".
   public func rename(
     _ name: FileName, in parent: InodeNumber, to newName: FileName, in newParent: InodeNumber,
-    _ flags: RenameFlags = []
+    _ flags: RenameFlags = [], by caller: Caller = .superuser
   ) throws(FileSystemError) {
     try requireWritable()
     guard flags.subtracting([.noReplace, .exchange]).isEmpty, flags != [.noReplace, .exchange]
@@ -17,7 +17,7 @@ extension FileSystem {
     if newName.isDotOrDotDot {
       throw .refused(flags.contains(.noReplace) ? .fileExists : .resourceBusy)
     }
-    var rename = Rename(name: name, newName: newName, flags: flags)
+    var rename = Rename(name: name, newName: newName, flags: flags, claim: claim(of: caller))
     if parent == newParent {
       try withNode(parent) { (parent) throws(FileSystemError) in
         try parent.lock.withExclusiveLock { () throws(FileSystemError) in
@@ -128,7 +128,9 @@ extension FileSystem {
     if rename.flags.contains(.exchange), let target, let newMatch {
       try exchange((node, match, parent), (target, newMatch, newParent))
     } else {
-      try move((node, match, parent), to: newParent, rename.newName, replacing: target, newMatch)
+      try move(
+        (node, match, parent), to: newParent, rename.newName, replacing: target, newMatch,
+        rename.claim)
     }
   }
 
@@ -159,7 +161,7 @@ extension FileSystem {
 
   private func move(
     _ source: Place, to newParent: Node, _ newName: FileName, replacing target: Node?,
-    _ newMatch: DirectoryMatch?
+    _ newMatch: DirectoryMatch?, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
     let node = source.node
     if let target {
@@ -175,7 +177,7 @@ extension FileSystem {
     var needed: UInt64 = 0
     if let insertion { needed = try blocksNeeded(for: insertion, in: newParent) }
     let up = try parentEntry(of: node, movingFrom: source.parent, to: newParent)
-    try perform(reserving: needed) { (operation) throws(FileSystemError) in
+    try perform(reserving: needed, claim: claim) { (operation) throws(FileSystemError) in
       if let newMatch {
         try entries(of: newParent).replace(newMatch, with: node.number, node.kind, operation)
       }
@@ -222,6 +224,8 @@ private struct Rename {
   var name: FileName
   var newName: FileName
   var flags: RenameFlags
+  /// What a new block of the directory may be taken from.
+  var claim: BlockAllocator.Claim
   /// The old and the new parent with all directories above them; empty where they are the same.
   var above: Set<InodeNumber> = []
   var aboveNew: Set<InodeNumber> = []

@@ -114,7 +114,7 @@ extension FileSystem {
   ) throws(FileSystemError) {
     guard let map = node.map else { return }
     let needed = node.state.withLock { nodesNeeded(node, newEntries: 2 * edits.count) }
-    try perform(reserving: needed, credits: journal.maximumCredits) {
+    try perform(reserving: needed, claim: .tree, credits: journal.maximumCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         for (range, extent) in edits {
@@ -184,7 +184,7 @@ extension FileSystem {
         node.inode.flags.remove(.index)
         return 1 + nodesNeeded(node, newEntries: 1)
       }
-      try perform(reserving: needed) { (operation) throws(FileSystemError) in
+      try perform(reserving: needed, claim: .tree) { (operation) throws(FileSystemError) in
         try entries(of: node).initialise(parent: parent, operation)
         node.state.withLock { node.inode.linkCount = max(node.inode.linkCount, 2) }
         operation.changed(node)
@@ -214,7 +214,7 @@ extension FileSystem {
       guard let node = nodes.existing(added.inode) else {
         throw .corrupt(Corruption("fast commit", inode: added.inode, "it is nowhere"))
       }
-      try perform(reserving: try blocksNeeded(for: insertion, in: parent)) {
+      try perform(reserving: try blocksNeeded(for: insertion, in: parent), claim: .tree) {
         (operation) throws(FileSystemError) in
         try entries(of: parent).insert(insertion, inode: node.number, node.kind, operation)
         if node.kind == .directory { changeSubdirectoryCount(of: parent, by: 1) }

@@ -11,11 +11,12 @@ extension FileSystem {
   /// - Parameter credits: the most metadata blocks that the operation and the encoding of its
   ///   changes add to the transaction; no more than `journal.maximumCredits`.
   func perform<R>(
-    reserving: UInt64 = 0, mayUseReserve: Bool = false, credits: Int = ordinaryCredits,
+    reserving: UInt64 = 0, claim: BlockAllocator.Claim = .ordinary,
+    credits: Int = ordinaryCredits,
     _ body: (Operation) throws(FileSystemError) -> R
   ) throws(FileSystemError) -> R {
     try requireWritable()
-    if reserving > 0 { try reserve(reserving, mayUseReserve: mayUseReserve) }
+    if reserving > 0 { try reserve(reserving, claim: claim) }
     return try perform(reserved: reserving, credits: credits, body)
   }
 
@@ -54,15 +55,44 @@ extension FileSystem {
     return result
   }
 
+  /// Whose the blocks are that the superblock keeps back: root's, and the user's and the group's
+  /// that it names (tune2fs -u, -g; a group counts as the caller's own, not a further one).
+  public func mayUseReserve(_ caller: Caller) -> Bool {
+    let group = UInt32(superblock.reservedGID)
+    return caller.uid == 0 || caller.uid == UInt32(superblock.reservedUID)
+      || group != 0 && caller.gid == group
+  }
+
+  /// What new blocks for the caller may be taken from.
+  func claim(of caller: Caller) -> BlockAllocator.Claim {
+    mayUseReserve(caller) ? .root : .ordinary
+  }
+
   /// Reserves blocks. A full disk is asked again after everything that could free some was done:
   /// delayed blocks allocated (their worst case is dropped) and freed blocks committed.
-  func reserve(_ count: UInt64, mayUseReserve: Bool = false) throws(FileSystemError) {
-    guard count > 0 else { return }
+  func reserve(
+    _ count: UInt64, claim: BlockAllocator.Claim = .ordinary
+  ) throws(FileSystemError) {
+    _ = try reserve { () throws(FileSystemError) in (count, claim) }
+  }
+
+  /// As above, for a count that is another one once delayed blocks have their homes. Returns it.
+  ///
+  /// - Parameter need: asked once, and again where what it said could not be had. Called with no
+  ///   node's `state` held.
+  func reserve(
+    _ need: () throws(FileSystemError) -> (count: UInt64, claim: BlockAllocator.Claim)
+  ) throws(FileSystemError) -> UInt64 {
+    let first = try need()
+    if first.count == 0 { return 0 }
     do throws(FileSystemError) {
-      try blocks.reserve(count, privileged: mayUseReserve)
+      try blocks.reserve(first.count, claim: first.claim)
+      return first.count
     } catch .refused(.noSpace) {
-      guard try reclaimSpace() else { throw .refused(.noSpace) }
-      try blocks.reserve(count, privileged: mayUseReserve)
+      try reclaimSpace()
+      let (count, claim) = try need()
+      if count > 0 { try blocks.reserve(count, claim: claim) }
+      return count
     }
   }
 
@@ -70,7 +100,7 @@ extension FileSystem {
   /// without, since it is what helps. Returns what was had.
   func reserveIfPossible(_ count: UInt64) throws(FileSystemError) -> UInt64 {
     do throws(FileSystemError) {
-      try reserve(count, mayUseReserve: true)
+      try reserve(count, claim: .tree)
       return count
     } catch .refused(.noSpace) {
       return 0
@@ -80,12 +110,12 @@ extension FileSystem {
   /// Reserves `wanted` blocks, or as many as there are but `atLeast`; and `plus` more in any case.
   /// Returns how many of the wanted ones were had.
   func reserveUpTo(
-    _ wanted: UInt64, atLeast: UInt64, plus: UInt64, mayUseReserve: Bool
+    _ wanted: UInt64, atLeast: UInt64, plus: UInt64, claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> UInt64 {
     var count = wanted
     while true {
       do throws(FileSystemError) {
-        try reserve(count + plus, mayUseReserve: mayUseReserve)
+        try reserve(count + plus, claim: claim)
         return count
       } catch .refused(.noSpace) {
         guard count > atLeast else { throw .refused(.noSpace) }
@@ -94,11 +124,9 @@ extension FileSystem {
     }
   }
 
-  /// Makes blocks free that are only held back. False where there was nothing to gain.
-  private func reclaimSpace() throws(FileSystemError) -> Bool {
-    let before = blocks.reservableBlocks
+  /// Makes blocks free that are only held back.
+  private func reclaimSpace() throws(FileSystemError) {
     try writeBackAll()
     try journal.commit()
-    return blocks.reservableBlocks > before
   }
 }

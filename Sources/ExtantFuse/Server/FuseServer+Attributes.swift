@@ -17,7 +17,7 @@ extension FuseServer {
         guard let status = unsafe status else { throw .refused(.invalidArgument) }
         request.reply(
           attributes: try server.setAttributes(
-            of: try InodeNumber(fuse: inode), unsafe status.pointee, fields))
+            of: try InodeNumber(fuse: inode), unsafe status.pointee, fields, by: request.caller))
       }
     }
     unsafe operations.statfs = { raw, _ in
@@ -29,7 +29,7 @@ extension FuseServer {
   }
 
   private func setAttributes(
-    of inode: InodeNumber, _ status: stat, _ fields: Int32
+    of inode: InodeNumber, _ status: stat, _ fields: Int32, by caller: Caller
   ) throws(FileSystemError) -> Attributes {
     var change = AttributeChange()
     if fields & FUSE_SET_ATTR_MODE != 0 {
@@ -57,7 +57,7 @@ extension FuseServer {
       change.dropsPrivileges = true
     }
     privileges.forget(inode)
-    let attributes = try engine.setAttributes(change, of: inode)
+    let attributes = try engine.setAttributes(change, of: inode, by: caller)
     if change.size != nil {
       try privileges.dropAfterChange(of: inode, engine, killsSuid: false)
     } else if changesOwner, attributes.kind != .directory {

@@ -100,7 +100,7 @@ extension FuseServer {
   ) throws(FileSystemError) -> OpenFile {
     let killsSuid = Privileges.requestKillsSuid
     if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
-    let file = try engine.openFile(inode, info.access(of: request.caller))
+    let file = try engine.openFile(inode, info.access(of: request.caller, on: engine))
     let open = OpenFile(
       file, inode, isWritable: info.access.contains(.write), .init(info.flags), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
@@ -133,7 +133,7 @@ extension FuseServer {
       retaining: true)
     let open: OpenFile
     do throws(FileSystemError) {
-      let file = try engine.openFile(attributes.inode, info.access(of: request.caller))
+      let file = try engine.openFile(attributes.inode, info.access(of: request.caller, on: engine))
       open = OpenFile(
         file, attributes.inode, isWritable: info.access.contains(.write), .init(info.flags),
         gates)

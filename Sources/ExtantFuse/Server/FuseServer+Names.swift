@@ -71,7 +71,7 @@ extension FuseServer {
         request.reply(
           entry: try server.engine.link(
             try InodeNumber(fuse: inode), as: name, in: try InodeNumber(fuse: parent),
-            retaining: true))
+            by: request.caller, retaining: true))
       }
     }
     unsafe operations.unlink = { raw, parent, name in
@@ -100,7 +100,7 @@ extension FuseServer {
         guard flags & ~known == 0 else { throw .refused(.invalidArgument) }
         try server.engine.rename(
           name, in: try InodeNumber(fuse: parent), to: newName,
-          in: try InodeNumber(fuse: newParent), RenameFlags(rawValue: flags))
+          in: try InodeNumber(fuse: newParent), RenameFlags(rawValue: flags), by: request.caller)
         request.replyDone()
       }
     }

@@ -33,7 +33,7 @@ extension FuseServer {
         server.privileges.forget(inode)
         try server.engine.setExtendedAttribute(
           unsafe text(of: name), value, of: inode,
-          ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)))
+          ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)), by: request.caller)
         // A write may have called the file clean between the two.
         server.privileges.forget(inode)
         request.replyDone()
@@ -44,7 +44,7 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         guard let name = unsafe name else { throw .refused(.invalidArgument) }
         try server.engine.removeExtendedAttribute(
-          unsafe text(of: name), of: try InodeNumber(fuse: inode))
+          unsafe text(of: name), of: try InodeNumber(fuse: inode), by: request.caller)
         request.replyDone()
       }
     }

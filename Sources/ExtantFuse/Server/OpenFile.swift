@@ -85,9 +85,9 @@ final class OpenFile: Sendable {
     unsafe self.raw = raw
   }
 
-  /// With the blocks kept for the superuser where that is who opens.
-  func access(of caller: Caller) -> FileAccess {
-    caller.uid == 0 ? access.union(.usesReserve) : access
+  /// With the blocks that the superblock keeps back, where they are for who opens.
+  func access(of caller: Caller, on engine: FileSystem) -> FileAccess {
+    engine.mayUseReserve(caller) ? access.union(.usesReserve) : access
   }
 
   var flags: Int32 { unsafe raw.pointee.flags }
