@@ -29,6 +29,30 @@ struct MountedFilesTests {
     #expect(try file.status().links == 0)
   }
 
+  /// stat(1) asks for the number of blocks alone, which the kernel keeps when it learns of no more than
+  /// a new change time.
+  @Test func theNumberOfBlocksIsThatOfNow() throws {
+    let mount = try TestMount()
+    func blocks(_ name: String) throws -> Int? {
+      let text = try Program.succeed(["stat", "-c", "%b", mount(name)])
+      return Int(text.filter(\.isNumber))
+    }
+    try System.write([], to: mount("file"))
+    #expect(try blocks("file") == 0)
+    let value = [UInt8](repeating: 1, count: 900)
+    try System.setAttribute(mount("file"), "user.long", value)
+    #expect(try blocks("file") == 8)
+    try System.removeAttribute(mount("file"), "user.long")
+    #expect(try blocks("file") == 0)
+
+    // Extents that do not fit the inode get a node when their blocks get homes.
+    let file = try OpenFile(mount("holes"), [.write, .create])
+    for index in 0..<10 { try file.writeAll([1], at: Int64(index) * 8192) }
+    #expect(try blocks("holes") == 80)
+    try file.sync()
+    #expect(try blocks("holes") == 88)
+  }
+
   @Test func aMissingNameIsFoundOnceItIsThere() throws {
     let mount = try TestMount()
     #expect(!System.exists(mount("late")))

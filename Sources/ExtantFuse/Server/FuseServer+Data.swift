@@ -56,11 +56,16 @@ extension FuseServer {
         open?.close()
       }
     }
-    unsafe operations.fsync = { raw, _, dataOnly, info in
+    unsafe operations.fsync = { raw, inode, dataOnly, info in
       let request = unsafe Request(raw, "fsync")
       request.serve { (server) throws(FileSystemError) in
         let open = try unsafe FileInfo(info).requireOpenFile()
+        let blocks = open.file.attributes().blocks512
         if dataOnly != 0 { try open.file.syncData() } else { try open.file.sync() }
+        // Nodes of the extent tree came with the homes of delayed blocks.
+        if open.file.attributes().blocks512 != blocks {
+          server.invalidateAttributes(of: try InodeNumber(fuse: inode))
+        }
         request.replyDone()
       }
     }

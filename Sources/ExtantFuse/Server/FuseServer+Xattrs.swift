@@ -36,6 +36,8 @@ extension FuseServer {
           ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)), by: request.caller)
         // A write may have called the file clean between the two.
         server.privileges.forget(inode)
+        // The kernel asks anew for the change time alone; an attribute block counts, too.
+        server.invalidateAttributes(of: inode)
         request.replyDone()
       }
     }
@@ -43,8 +45,10 @@ extension FuseServer {
       let request = unsafe Request(raw, "removexattr")
       request.serve { (server) throws(FileSystemError) in
         guard let name = unsafe name else { throw .refused(.invalidArgument) }
+        let inode = try InodeNumber(fuse: inode)
         try server.engine.removeExtendedAttribute(
-          unsafe text(of: name), of: try InodeNumber(fuse: inode), by: request.caller)
+          unsafe text(of: name), of: inode, by: request.caller)
+        server.invalidateAttributes(of: inode)
         request.replyDone()
       }
     }
