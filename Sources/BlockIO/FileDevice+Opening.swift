@@ -19,19 +19,54 @@ extension FileDevice {
     guard error == 0 else { throw failure(operation, error, path, offset: offset) }
   }
 
-  /// Takes the lock that keeps two writers apart. udev holds one on block devices for moments
-  /// after each close, and a daemon on its way out for moments too, so a refusal is given only
-  /// after a fifth of a second.
+  /// Tries until it is no more refused with `busy`, for a fifth of a second: udev holds block devices
+  /// for moments after each close, and a daemon on its way out holds what it served for moments too.
+  private static func waiting(while busy: Errno, _ attempt: () -> Int32) -> Int32 {
+    for _ in 0..<10 {
+      let error = attempt()
+      guard error == busy.rawValue else { return error }
+      Clock.sleep(nanoseconds: 20_000_000)
+    }
+    return attempt()
+  }
+
+  static func open(
+    _ path: String, writable: Bool, create: Bool
+  ) throws(FileSystemError) -> (descriptor: Int32, created: Bool) {
+    var descriptor: Int32 = -1
+    var created: Int32 = 0
+    let error = waiting(while: .resourceBusy) {
+      unsafe csys_file_open(path, writable ? 1 : 0, create ? 1 : 0, &descriptor, &created)
+    }
+    if error == 0 { return (descriptor, created != 0) }
+    var status = csys_file_status()
+    if unsafe csys_path_status(path, &status) == 0 { try refuseOtherKinds(status, path) }
+    throw failure(
+      .open, error, path,
+      reason: error == Errno.resourceBusy.rawValue
+        ? "the block device is mounted, or another program has claimed it" : nil)
+  }
+
+  static func refuseOtherKinds(
+    _ status: csys_file_status, _ path: String
+  ) throws(FileSystemError) {
+    let wanted = "it takes an image in a file, or a block device"
+    switch status.kind {
+    case CSYS_FILE_DIRECTORY:
+      throw failure(.open, Errno.isDirectory.rawValue, path, reason: wanted)
+    case CSYS_FILE_OTHER:
+      throw failure(.open, Errno.notBlockDevice.rawValue, path, reason: wanted)
+    default: return
+    }
+  }
+
+  /// Takes the lock that keeps two writers apart.
   static func lock(
     _ descriptor: Int32, exclusive: Bool, _ path: String
   ) throws(FileSystemError) {
-    for attempt in 0... {
-      let error = csys_file_lock(descriptor, exclusive ? 1 : 0)
-      if error == 0 { return }
-      guard error == Errno.wouldBlock.rawValue else { throw failure(.lock, error, path) }
-      guard attempt < 10 else { break }
-      Clock.sleep(nanoseconds: 20_000_000)
-    }
+    let error = waiting(while: .wouldBlock) { csys_file_lock(descriptor, exclusive ? 1 : 0) }
+    if error == 0 { return }
+    guard error == Errno.wouldBlock.rawValue else { throw failure(.lock, error, path) }
     throw failure(
       .lock, Errno.resourceBusy.rawValue, path,
       reason: exclusive

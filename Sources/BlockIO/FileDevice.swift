@@ -34,29 +34,22 @@ public final class FileDevice: BlockDevice {
   /// smaller is refused with ENOSPC. Only with `.readWrite`.
   ///
   /// Throws `.io`: with `.open` what open(2) says, EBUSY for a block device that is mounted or an
-  /// image that the kernel has mounted through a loop device (both only for writing), ENOTBLK for
-  /// what is neither file nor block device; with `.lock` EBUSY when another program holds it.
+  /// image that the kernel has mounted through a loop device (both only for writing), EROFS for a
+  /// block device that takes no writes, EISDIR and ENOTBLK for what is neither file nor block device; with `.lock` EBUSY when another program holds it.
   public init(
     path: String, access: DeviceAccess, create: UInt64? = nil
   ) throws(FileSystemError) {
     let writable = access == .readWrite
-    var descriptor: Int32 = -1
-    var created: Int32 = 0
-    let error = unsafe csys_file_open(
-      path, writable ? 1 : 0, writable && create != nil ? 1 : 0, &descriptor, &created)
-    guard error == 0 else {
-      let reason =
-        error == Errno.resourceBusy.rawValue
-        ? "the block device is mounted, or another program has claimed it" : nil
-      throw Self.failure(.open, error, path, reason: reason)
-    }
+    let (descriptor, created) = try Self.open(path, writable: writable, create: create != nil)
     do throws(FileSystemError) {
       var status = csys_file_status()
       try Self.check(unsafe csys_file_status(descriptor, &status), .open, path)
-      guard status.kind != CSYS_FILE_OTHER else {
+      try Self.refuseOtherKinds(status, path)
+      if writable, status.kind == CSYS_FILE_BLOCK_DEVICE,
+        csys_block_device_is_read_only(descriptor) != 0
+      {
         throw Self.failure(
-          .open, Errno.notBlockDevice.rawValue, path,
-          reason: "neither a regular file nor a block device")
+          .open, Errno.readOnlyFileSystem.rawValue, path, reason: "the device is write-protected")
       }
       try Self.lock(descriptor, exclusive: writable, path)
       if writable, status.kind == CSYS_FILE_REGULAR {
@@ -73,12 +66,12 @@ public final class FileDevice: BlockDevice {
         status.byte_count = wanted
         resized = true
       }
-      if created != 0 { try Self.check(unsafe csys_file_sync_directory(path), .open, path) }
+      if created { try Self.check(unsafe csys_file_sync_directory(path), .open, path) }
       name = path
       byteCount = status.byte_count
       isReadOnly = !writable
       isBlockDevice = status.kind == CSYS_FILE_BLOCK_DEVICE
-      needsFullSync = Atomic(resized || created != 0)
+      needsFullSync = Atomic(resized || created)
       unsafe openDescriptor = descriptor
     } catch {
       _ = csys_file_close(descriptor)

@@ -64,6 +64,7 @@ static void fill(const struct stat *s, struct csys_file_status *status) {
   dev_t device = S_ISBLK(s->st_mode) ? s->st_rdev : s->st_dev;
   status->kind = S_ISREG(s->st_mode)   ? CSYS_FILE_REGULAR
                  : S_ISBLK(s->st_mode) ? CSYS_FILE_BLOCK_DEVICE
+                 : S_ISDIR(s->st_mode) ? CSYS_FILE_DIRECTORY
                                        : CSYS_FILE_OTHER;
   status->byte_count = (uint64_t)s->st_size;
   status->device_major = major(device);
@@ -232,6 +233,11 @@ int csys_block_device_discard(int fd, uint64_t offset, uint64_t count) {
   do r = ioctl(fd, BLKDISCARD, range);
   while (r < 0 && errno == EINTR);
   return r < 0 ? errno : 0;
+}
+
+int csys_block_device_is_read_only(int fd) {
+  int is_read_only = 0;
+  return ioctl(fd, BLKROGET, &is_read_only) == 0 && is_read_only;
 }
 
 // Reads a small file whole, without its last newline; the length, or -1.

@@ -86,10 +86,20 @@ extension Corruption: Equatable {
 public struct Unsupported: Sendable, Equatable {
   public var feature: String
   public var detail: String
+  /// The feature is what the device holds instead of a filesystem, and the detail what helps.
+  public private(set) var isContents = false
 
   public init(_ feature: String, _ detail: String) {
     self.feature = feature
     self.detail = detail
+  }
+
+  /// - Parameters:
+  ///   - contents: with its article: "a gzip file".
+  ///   - help: what to do instead: a clause.
+  public init(contents: String, _ help: String) {
+    self.init(contents, help)
+    isContents = true
   }
 }
 
@@ -126,6 +136,13 @@ extension FileSystemError {
     }
   }
 
+  /// Whether a device could not be opened because this user, its filesystem or the device itself lets
+  /// nobody write to it: reading may be possible.
+  package var isWriteProtection: Bool {
+    guard case .io(let failure) = self, failure.operation == .open else { return false }
+    return [.readOnlyFileSystem, .permissionDenied, .notPermitted].contains(failure.errno)
+  }
+
   /// Whether this is a fault of device or image rather than an answer.
   public var isFault: Bool {
     switch self {
@@ -148,7 +165,9 @@ extension FileSystemError: CustomStringConvertible {
       let place = places.isEmpty ? "" : " (" + places.joined(separator: ", ") + ")"
       return "corrupt \(corruption.structure)\(place): \(corruption.rule)"
     case .unsupported(let unsupported):
-      return "not supported: \(unsupported.feature): \(unsupported.detail)"
+      return unsupported.isContents
+        ? "is \(unsupported.feature), no ext4 filesystem: \(unsupported.detail)"
+        : "not supported: \(unsupported.feature): \(unsupported.detail)"
     case .refused(let errno):
       return "\(errno)"
     }

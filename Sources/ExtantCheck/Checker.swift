@@ -22,7 +22,7 @@ public enum Checker {
     _ device: any BlockDevice, _ options: CheckOptions
   ) throws(FileSystemError) -> CheckReport {
     let reporter = Reporter(options)
-    let image = try WorkingImage(device, options, reporter)
+    let image = try open(device, options, reporter)
     reporter.report.repaired = image.overlay
     reporter.report.blockSize = image.blockSize
     for number in 1...roundLimit {
@@ -35,6 +35,18 @@ public enum Checker {
       if number == roundLimit { reporter.report.leftCount += reporter.repairsInRound }
     }
     return reporter.report
+  }
+
+  /// - Throws: what the device holds instead, where no superblock is found.
+  private static func open(
+    _ device: any BlockDevice, _ options: CheckOptions, _ reporter: Reporter
+  ) throws(FileSystemError) -> WorkingImage {
+    do throws(FileSystemError) {
+      return try WorkingImage(device, options, reporter)
+    } catch .corrupt(let corruption) {
+      let refusal = try ForeignContents.refusal(of: device)
+      throw refusal ?? .corrupt(corruption)
+    }
   }
 
   /// How a round ended.

@@ -143,7 +143,7 @@ import Testing
     }
     #expect(errno(directory("missing")) == .noSuchFileOrDirectory)
     #expect(errno(directory("missing"), .readWrite) == .noSuchFileOrDirectory)
-    #expect(errno(directory.path) == .notBlockDevice)
+    #expect(errno(directory.path) == .isDirectory)
     #expect(errno(directory.path, .readWrite) == .isDirectory)
     #expect(errno("/dev/null") == .notBlockDevice)
     try Program.succeed(["mkfifo", path])

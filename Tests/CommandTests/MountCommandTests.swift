@@ -101,6 +101,69 @@ struct MountCommandTests {
     #expect(try Image(path: crashed).complaint() == nil)
   }
 
+  /// Runs `body` with a loop device on the image.
+  private func withLoopDevice(_ options: [String] = [], _ body: (String) throws -> Void) throws {
+    let output = try Program.succeed(["losetup", "-f", "--show"] + options + [image.path])
+    let device = output.filter { $0 != "\n" }
+    defer { _ = try? Program.run(["losetup", "-d", device]) }
+    try body(device)
+  }
+
+  @Test(
+    "a block device can be mounted again at once after umount(8)",
+    .enabled(if: Environment.hasKernelMounts))
+  func remountDevice() throws {
+    try withLoopDevice { device in
+      for round in 0..<5 {
+        try Command.succeed("mount", device, directory("mnt"))
+        try System.write(Command.bytes(1_000_000), to: directory("mnt") + "/file\(round)")
+        try Program.succeed(["umount", directory("mnt")])
+      }
+      // What is really in use is refused all the same.
+      try Command.succeed("mount", device, directory("mnt"))
+      try System.makeDirectory(directory("other"))
+      let second = try Command.run("mount", device, directory("other"))
+      #expect(second.status == 1 && second.output.contains("busy"), "\(second.output)")
+      try Command.succeed("umount", directory("mnt"))
+    }
+    #expect(try image.complaint() == nil)
+  }
+
+  @Test(
+    "what takes no writes is mounted read-only with a note, and named to every other writer",
+    .enabled(if: Environment.hasKernelMounts))
+  func writeProtected() throws {
+    try Command.succeed("cp", "/proc/self/maps", image.path + ":/kept")
+    let before = try System.contents(image.path)
+    func expectReadOnly(_ source: String) throws {
+      let result = try Command.run("mount", source, directory("mnt"))
+      #expect(result.status == 0)
+      #expect(
+        result.output == "extant: \(source): source write-protected, mounted read-only\n",
+        "\(result.output)")
+      #expect(try System.contents(directory("mnt") + "/kept").count > 0)
+      let write = try Program.run(["touch", directory("mnt") + "/new"])
+      #expect(write.status != 0 && write.output.contains("Read-only file system"))
+      try Command.succeed("umount", directory("mnt"))
+      for (command, status) in [
+        (["cp", "/dev/null", source + ":/x"], 1), (["fallocate", "-l", "1", source + ":/x"], 1),
+        (["fsck", "-fy", source], 8), (["mkfs", "--force", source], 1),
+        (["fsck", "-fn", source], 0), (["ls", source], 0),
+      ] {
+        let result = try Program.run([Command.program] + command)
+        #expect(result.status == status, "\(command): \(result.output)")
+        if status != 0 { #expect(result.output.contains("\(source): open failed: ")) }
+      }
+    }
+    try withLoopDevice(["-r"]) { try expectReadOnly($0) }
+    // An immutable file is write-protected for root as well, where the filesystem has such.
+    if try Program.run(["chattr", "+i", image.path]).status == 0 {
+      defer { _ = try? Program.run(["chattr", "-i", image.path]) }
+      try expectReadOnly(image.path)
+    }
+    #expect(try System.contents(image.path) == before)
+  }
+
   @Test("a mount that fusermount3 refuses is one line with its reason")
   func refused() throws {
     guard System.isRoot, let setpriv = Environment.find("setpriv") else { return }

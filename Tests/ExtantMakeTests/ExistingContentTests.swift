@@ -51,6 +51,6 @@ struct ExistingContentTests {
     var sector = [UInt8](repeating: 0, count: 512)
     (sector[510], sector[511], sector[450]) = (0x55, 0xaa, 0x83)
     try device.write(sector.rawBytes, at: 0)
-    #expect(try detectExistingContent(on: device) == "a partition table")
+    #expect(try detectExistingContent(on: device) == "a whole disk with a partition table")
   }
 }

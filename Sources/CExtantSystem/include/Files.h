@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum csys_file_kind { CSYS_FILE_REGULAR, CSYS_FILE_BLOCK_DEVICE, CSYS_FILE_OTHER };
+enum csys_file_kind {
+  CSYS_FILE_REGULAR,
+  CSYS_FILE_BLOCK_DEVICE,
+  CSYS_FILE_DIRECTORY,
+  CSYS_FILE_OTHER
+};
 
 struct csys_file_status {
   enum csys_file_kind kind;
@@ -52,6 +57,9 @@ int csys_file_sync_directory(const char *path);
 // Gives the range back: hole in a file (the size stays), BLKDISCARD on a block device.
 int csys_file_punch(int fd, uint64_t offset, uint64_t count);
 int csys_block_device_discard(int fd, uint64_t offset, uint64_t count);
+
+// Whether the kernel refuses writes to a block device, though it can be opened for them.
+int csys_block_device_is_read_only(int fd);
 
 // Whether a block device is mounted, or held by another program for itself.
 int csys_block_device_is_claimed(const char *path);

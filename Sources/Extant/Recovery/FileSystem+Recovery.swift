@@ -33,7 +33,9 @@ extension FileSystem {
   static func recover(
     _ device: any BlockDevice, _ options: Options
   ) throws(FileSystemError) -> Recovered {
-    let (superblock, isTorn, flagIsTorn) = try readSuperblockForRecovery(device)
+    let (superblock, isTorn, flagIsTorn) = try namingContents(of: device) {
+      () throws(FileSystemError) in try readSuperblockForRecovery(device)
+    }
     let support = try superblock.checkSupport()
     try options.check(for: superblock)
     let mayWrite = options.access == .readWrite && !device.isReadOnly && support == .readWrite

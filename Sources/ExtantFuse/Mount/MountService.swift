@@ -16,6 +16,8 @@ final class MountService {
   private let mountpoint: String
   private let source: String
   private let hasFaults: Bool
+  /// The image could only be opened for reading.
+  private let isWriteProtected: Bool
   private let logger: Logger
   /// Closed at its writing end when no more requests will come.
   private let endWatch: FileDescriptor
@@ -29,13 +31,13 @@ final class MountService {
     self.source = source
     hasFaults = options.faultRules != nil
     self.mountpoint = mountpoint
+    var options = options
     do throws(FileSystemError) {
-      engine = try Self.open(source, options, logger)
+      (engine, isWriteProtected) = try Self.openProtected(source, &options, logger)
     } catch {
       let text = "\(error)"
       throw MountError(text.contains(source) ? text : "\(source): \(text)")
     }
-    var options = options
     if engine.isReadOnly { options.isReadOnly = true }
     do throws(MountError) {
       server = FuseServer(engine, logger, logsRequests: options.logsRequests)
@@ -49,6 +51,24 @@ final class MountService {
       throw error
     }
     for warning in warnings { logger.warning("\(warning)") }
+  }
+
+  /// Opens the image, where it takes no writes for reading: as mount(8) does.
+  private static func openProtected(
+    _ source: String, _ options: inout MountOptions, _ logger: Logger
+  ) throws(FileSystemError) -> (FileSystem, isWriteProtected: Bool) {
+    do throws(FileSystemError) {
+      return (try open(source, options, logger), false)
+    } catch {
+      guard !options.isReadOnly, error.isWriteProtection, case .io(let failure) = error,
+        failure.device == source
+      else { throw error }
+      options.isReadOnly = true
+      do throws(FileSystemError) { return (try open(source, options, logger), true) } catch {
+        // What may not even be read is told as it was first, everything else as it is.
+        throw error.isWriteProtection ? .io(failure) : error
+      }
+    }
   }
 
   private static func open(
@@ -83,7 +103,11 @@ final class MountService {
   var warnings: [String] {
     var result: [String] = []
     if hasFaults { result.append("\(source): the device has faults on purpose: data may be lost") }
-    if let reason = engine.readOnlyReason { result.append("\(source): read-only: \(reason)") }
+    if isWriteProtected {
+      result.append("\(source): source write-protected, mounted read-only")
+    } else if let reason = engine.readOnlyReason {
+      result.append("\(source): read-only: \(reason)")
+    }
     result += engine.openingNotes.map { "\(source): \($0)" }
     return result
   }
