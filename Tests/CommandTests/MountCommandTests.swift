@@ -164,6 +164,61 @@ struct MountCommandTests {
     #expect(try System.contents(image.path) == before)
   }
 
+  @Test("with sync everything, with dirsync every name, is on the image when the call returns")
+  func synchronous() throws {
+    let bytes = Command.bytes(70_000)
+    for (option, names, contents) in [
+      ("async", false, false), ("dirsync", true, false), ("sync", true, true),
+      ("sync,dirsync", true, true),
+    ] {
+      try Command.succeed("mkfs", "--force", image.path)
+      let mount = try mount("noatime,commit=3600,\(option)")
+      try System.makeDirectory(mount.point + "/made")
+      try System.write(bytes, to: mount.point + "/file")
+      try Program.succeed(["mv", mount.point + "/file", mount.point + "/moved"])
+      // What is on the image now is what a power cut would leave.
+      try Program.succeed(["cp", image.path, directory("cut.img")])
+      let list = try Command.run("ls", directory("cut.img")).output
+      #expect(list.contains("moved") == names && list.contains("made") == names, "\(option)")
+      let read = try Command.run("cp", directory("cut.img") + ":/moved", directory("out"))
+      let kept = try read.status == 0 && System.contents(directory("out")) == bytes
+      #expect(kept == contents, "\(option)")
+      try mount.unmount()
+      #expect(try image.complaint() == nil)
+    }
+  }
+
+  @Test("with nodiratime listing a directory changes no access time, and reading a file does")
+  func directoryTimes() throws {
+    try Command.succeed("cp", "/proc/self/maps", image.path + ":/file")
+    func accessed() throws -> [Substring] {
+      // Of the root itself debugfs tells.
+      try ["stat /", "stat /file"].flatMap {
+        try image.debugfs($0).split(separator: "\n").filter { $0.contains("atime") }
+      }
+    }
+    for (options, changes) in [
+      ("strictatime", [true, true]), ("strictatime,nodiratime", [false, true]),
+      ("strictatime,nodiratime,diratime", [true, true]), ("noatime", [false, false]),
+    ] {
+      let before = try accessed()
+      try Program.succeed(["sleep", "0.02"])
+      let mount = try mount(options)
+      try Program.succeed(["ls", mount.point])
+      _ = try System.contents(mount.point + "/file")
+      try mount.unmount()
+      #expect(zip(before, try accessed()).map { $0 != $1 } == changes, "\(options)")
+    }
+  }
+
+  @Test("journal_checksum is kept or refused by its name")
+  func journalChecksums() throws {
+    try mount("journal_checksum").unmount()
+    try Command.succeed("mkfs", "--force", "-O", "^metadata_csum", image.path)
+    let result = try Command.run("mount", "-o", "journal_checksum", image.path, directory("mnt"))
+    #expect(result.status == 1 && result.output.contains("'journal_checksum'"))
+  }
+
   @Test("a mount that fusermount3 refuses is one line with its reason")
   func refused() throws {
     guard System.isRoot, let setpriv = Environment.find("setpriv") else { return }

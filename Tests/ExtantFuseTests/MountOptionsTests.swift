@@ -30,6 +30,52 @@ import Testing
     #expect(error?.description.contains(name) == true)
   }
 
+  @Test func whatIsForOthersOrHowItIsAnywayChangesNothing() throws {
+    let plain = try MountOptions(parsing: [])
+    for option in [
+      "defaults", "auto", "noauto", "nofail", "nouser", "_netdev", "loop", "comment=a word",
+      "x-systemd.automount", "x-gvfs-show", "X-mount.mkdir=0755", "uhelper=udisks2", "lazytime",
+      "nolazytime", "async", "iversion", "noiversion", "diratime", "relatime", "norelatime",
+      "atime", "user_xattr", "acl", "delalloc", "nodiscard", "stripe=128", "nombcache",
+      "inode_readahead_blks=32", "max_batch_time=100", "init_itable=10", "noinit_itable",
+      "data_err=ignore", "auto_da_alloc=0", "noauto_da_alloc", "nojournal_checksum",
+      "journal_async_commit", "noquota", "dax=never", "nogrpid", "block_validity", "silent",
+    ] {
+      #expect(try MountOptions(parsing: [option]) == plain, "\(option)")
+    }
+  }
+
+  @Test func whatAsksForSomethingIsDoneOrRefusedWithAReason() throws {
+    #expect(try MountOptions(parsing: ["sync"]).synchrony == .everything)
+    #expect(try MountOptions(parsing: ["sync,dirsync"]).synchrony == .everything)
+    #expect(try MountOptions(parsing: ["dirsync"]).synchrony == .names)
+    #expect(try MountOptions(parsing: ["dirsync,async"]).synchrony == .nothing)
+    #expect(try !MountOptions(parsing: ["nodiratime"]).notesDirectoryAccess)
+    #expect(try MountOptions(parsing: ["journal_checksum"]).needsJournalChecksums)
+    // As mount(8): what users may mount cannot harm, unless it is said so.
+    #expect(try MountOptions(parsing: ["user"]).kernelOptions == ["noexec", "nosuid", "nodev"])
+    #expect(
+      try MountOptions(parsing: ["users,exec"]).kernelOptions
+        == ["noexec", "nosuid", "nodev", "exec"])
+    #expect(try MountOptions(parsing: ["owner"]).kernelOptions == ["nosuid", "nodev"])
+    for (option, word) in [
+      ("discard", "fstrim"), ("nodelalloc", "sync"), ("auto_da_alloc", "fsync"),
+      ("data_err=abort", "fsync"), ("resuid=5", "tune2fs"), ("resgid=5", "tune2fs"),
+      ("noacl", "lists"),
+      ("nouser_xattr", "attributes"), ("grpid", "group"), ("usrquota", "quota"),
+      ("jqfmt=vfsv1", "quota"), ("sb=8193", "fsck -b"), ("dax", "FUSE"),
+      ("offset=1048576", "losetup"),
+      ("remount", "unmount"), ("max_dir_size_kb=8", "limited"),
+    ] {
+      let error = #expect(throws: MountError.self) { try MountOptions(parsing: [option]) }
+      #expect(error?.description.hasPrefix("mount option '\(option)': ") == true)
+      #expect(error?.description.contains(word) == true, "\(option)")
+    }
+    for option in ["stripe=many", "stripe", "nofail=1", "auto_da_alloc=2", "nosymfollow"] {
+      #expect(throws: MountError.self) { try MountOptions(parsing: [option]) }
+    }
+  }
+
   @Test func durabilityOptionsAreNamedAsExt4NamesThem() throws {
     let plain = try MountOptions(parsing: [])
     #expect(plain.errors == nil && plain.dataMode == nil && plain.usesBarriers == nil)

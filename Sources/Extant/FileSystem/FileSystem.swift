@@ -26,10 +26,23 @@ public final class FileSystem: @unchecked Sendable {
       case always
     }
 
+    /// What is durable when the call that changed it returns, besides what the flags S and D of
+    /// chattr(1) ask for: the options sync and dirsync of mount(8).
+    public enum Synchrony: Sendable {
+      case nothing
+      /// Names: create, link, unlink, rename ...
+      case names
+      /// Names, and the contents and sizes of files.
+      case everything
+    }
+
     public var access = Access.readWrite
+    public var synchrony = Synchrony.nothing
     /// Memory for blocks, in bytes: the cache's hard limit.
     public var cacheByteLimit = 64 << 20
     public var accessTimes = AccessTimes.relative
+    /// Whether listing a directory notes the time, too: not with nodiratime.
+    public var notesDirectoryAccess = true
     /// Seconds after which changed data and metadata go to the device by themselves; 0: never.
     public var writeBackInterval = 5
     /// What a fault leads to; nil: what the superblock says.

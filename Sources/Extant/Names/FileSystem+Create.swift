@@ -154,7 +154,7 @@ extension FileSystem {
       return !parent.inode.flags.isDisjoint(with: [.synchronous, .directorySynchronous])
     }
     operation.changed(parent)
-    if isSynchronous { operation.mustBeDurable = true }
+    if isSynchronous || options.synchrony != .nothing { operation.mustBeDurable = true }
   }
 
   private func create(

@@ -22,10 +22,13 @@ extension FileSystem {
     try journal.flush(after: ticket)
   }
 
-  /// What the flag S of chattr(1) asks for after a change of a file's contents, as after every
+  /// What the flag S of chattr(1), or the option sync, asks for after a change of a file's contents, as after every
   /// write to a descriptor with O_DSYNC. Directories with S or D: `Operation.mustBeDurable`.
   func syncIfFlagged(_ node: Node) throws(FileSystemError) {
-    guard node.state.withLock({ node.inode.flags.contains(.synchronous) }) else { return }
+    guard
+      options.synchrony == .everything
+        || node.state.withLock({ node.inode.flags.contains(.synchronous) })
+    else { return }
     try sync(node, dataOnly: true)
   }
 
@@ -78,7 +81,9 @@ extension FileSystem {
 
   /// A read: notes the time where the options ask for it.
   func noteAccess(_ node: Node) {
-    guard options.accessTimes != .never, readOnlyReason == nil else { return }
+    guard options.accessTimes != .never, readOnlyReason == nil,
+      options.notesDirectoryAccess || node.kind != .directory
+    else { return }
     let now = timestamp()
     let isDue = node.state.withLock {
       let inode = node.inode

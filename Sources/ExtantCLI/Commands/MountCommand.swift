@@ -8,8 +8,9 @@ struct MountCommand: ParsableCommand {
     abstract: "Mounts an image through FUSE; returns when the mount is ready.",
     discussion: """
       Options for -o: ro, allow_other, cache=SIZE (64M), relatime, noatime, strictatime, \
+      nodiratime, sync, dirsync, journal_checksum, \
       commit=SECONDS (5), errors=continue|remount-ro|panic, data=ordered|writeback|journal, \
-      barrier=0|1, nobarrier, norecovery, noload, journal_path=PATH, max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec.
+      barrier=0|1, nobarrier, norecovery, noload, journal_path=PATH, max_threads=N, faults=FILE (docs/FAULTS.md), suid, nosuid, dev, nodev, exec, noexec. Those of fstab(5) and ext4(5) are taken, or refused with the reason: docs/MOUNT.md.
       """)
 
   @Argument(help: "The image or block device.")

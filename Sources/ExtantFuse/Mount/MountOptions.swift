@@ -19,6 +19,12 @@ public struct MountOptions: Sendable, Equatable {
   public var cacheByteLimit = 64 << 20
   /// `relatime` (the default), `noatime`, `strictatime`.
   public var accessTimes = AccessTimes.relative
+  /// `nodiratime`: listing a directory changes no access time.
+  public var notesDirectoryAccess = true
+  /// `sync`, `dirsync`: what is durable when the call that changed it returns.
+  public var synchrony = FileSystem.Options.Synchrony.nothing
+  /// `journal_checksum`: a filesystem whose journal has no checksums is refused.
+  public var needsJournalChecksums = false
   /// `commit=SECONDS`: how long changed data may wait before it is written; 0 means 5, as in ext4.
   public var writeBackSeconds = 5
   /// `errors=continue`, `remount-ro`, `panic`; nil: what the superblock says.
@@ -45,7 +51,8 @@ public struct MountOptions: Sendable, Equatable {
 
   public init() {}
 
-  /// The options of comma-separated lists, as after `-o`. An unknown one is refused by its name.
+  /// The options of comma-separated lists, as after `-o`. An unknown one is refused by its name, and
+  /// one that is known and cannot be done with its reason (docs/MOUNT.md).
   public init(parsing lists: [String]) throws(MountError) {
     self.init()
     for list in lists {
@@ -63,13 +70,23 @@ public struct MountOptions: Sendable, Equatable {
     let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let name = parts.first.map(String.init) ?? option
     let value = parts.count > 1 ? String(parts[1]) : nil
+    if isWithoutEffect(name, value) { return }
     switch (name, value) {
-    case ("defaults", nil), ("default_permissions", nil): break  // the kernel always checks
+    // The kernel always checks.
+    case ("defaults", nil), ("default_permissions", nil): break
     case ("ro", nil): isReadOnly = true
     case ("rw", nil): isReadOnly = false
     case ("allow_other", nil): allowsOtherUsers = true
     case ("relatime", nil), ("noatime", nil), ("strictatime", nil):
       accessTimes = AccessTimes(rawValue: name) ?? .relative
+    case ("atime", nil), ("norelatime", nil), ("nostrictatime", nil): accessTimes = .relative
+    case ("nodiratime", nil): notesDirectoryAccess = false
+    case ("diratime", nil): notesDirectoryAccess = true
+    case ("sync", nil): synchrony = .everything
+    case ("dirsync", nil): if synchrony == .nothing { synchrony = .names }
+    case ("async", nil): synchrony = .nothing
+    case ("journal_checksum", nil): needsJournalChecksums = true
+    case ("nojournal_checksum", nil): needsJournalChecksums = false
     case ("cache", let value?):
       guard let size = Self.byteCount(value), size >= 1 << 20 else {
         throw MountError("option cache=\(value): needs a size of at least 1M, as 64M or 2G")
@@ -106,7 +123,9 @@ public struct MountOptions: Sendable, Equatable {
     case ("cache", nil), ("commit", nil), ("max_threads", nil), ("faults", nil),
       ("errors", nil), ("data", nil), ("journal_path", _):
       throw MountError("option \(name) needs a value: \(name)=...")
-    default: throw MountError("unknown mount option '\(option)'")
+    default:
+      if let reason = Self.refused[name] { throw MountError("mount option '\(option)': \(reason)") }
+      throw MountError("unknown mount option '\(option)'")
     }
   }
 

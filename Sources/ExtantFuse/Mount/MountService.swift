@@ -38,6 +38,12 @@ final class MountService {
       let text = "\(error)"
       throw MountError(text.contains(source) ? text : "\(source): \(text)")
     }
+    if options.needsJournalChecksums, !engine.superblock.hasMetadataChecksums {
+      try? engine.close()
+      throw MountError(
+        "\(source): mount option 'journal_checksum': the filesystem has no metadata_csum, without "
+          + "which the journal gets no checksums")
+    }
     if engine.isReadOnly { options.isReadOnly = true }
     do throws(MountError) {
       server = FuseServer(engine, logger, logsRequests: options.logsRequests)
@@ -173,6 +179,8 @@ extension MountOptions {
     options.errors = errors
     options.dataMode = dataMode
     options.usesBarriers = usesBarriers
+    options.synchrony = synchrony
+    options.notesDirectoryAccess = notesDirectoryAccess
     options.skipsRecovery = skipsRecovery
     options.journalPath = journalPath
     switch accessTimes {
