@@ -28,6 +28,13 @@ public protocol BlockDevice: AnyObject, Sendable {
   /// Whether `note` does anything: finding out what to tell may cost something.
   var listensToEvents: Bool { get }
 
+  /// Where the first byte in `range` lies that may be other than zero; nil where all are known to be
+  /// zero. For who would read it all to find out: a device that does not know gives the beginning.
+  func firstData(in range: Range<UInt64>) throws(FileSystemError) -> UInt64?
+  /// Makes the range zero where the device can do that without being written to; false: it cannot,
+  /// and nothing was done.
+  func zeroOut(_ range: Range<UInt64>) throws(FileSystemError) -> Bool
+
   /// Returns when everything written before the call is durable.
   func flush() throws(FileSystemError)
   /// Tells the device that the range is unused. A hint: its later contents are undefined.
@@ -39,6 +46,12 @@ public protocol BlockDevice: AnyObject, Sendable {
 extension BlockDevice {
   public func note(_ event: DeviceEvent) {}
   public var listensToEvents: Bool { false }
+
+  public func firstData(in range: Range<UInt64>) throws(FileSystemError) -> UInt64? {
+    range.isEmpty ? nil : range.lowerBound
+  }
+
+  public func zeroOut(_ range: Range<UInt64>) throws(FileSystemError) -> Bool { false }
 
   public func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     try write(bytes, at: offset)

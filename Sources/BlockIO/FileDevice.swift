@@ -145,6 +145,30 @@ public final class FileDevice: BlockDevice {
     }
   }
 
+  /// Holes of a file are zero; of a block device nothing is known.
+  public func firstData(in range: Range<UInt64>) throws(FileSystemError) -> UInt64? {
+    guard !range.isEmpty else { return nil }
+    guard !isBlockDevice else { return range.lowerBound }
+    return try withDescriptor(.read) { (descriptor) throws(FileSystemError) in
+      var found: UInt64 = 0
+      let error = unsafe csys_file_seek_data(descriptor, range.lowerBound, &found)
+      if error == Errno.noSuchAddressOrDevice.rawValue { return nil }
+      // A filesystem that does not tell.
+      guard error == 0 else { return range.lowerBound }
+      return found < range.upperBound ? max(found, range.lowerBound) : nil
+    }
+  }
+
+  /// A block device that can zero by itself does; in a file zeros are holes already, or data.
+  public func zeroOut(_ range: Range<UInt64>) throws(FileSystemError) -> Bool {
+    try checkWritable(.write, at: range.lowerBound)
+    guard isBlockDevice, !range.isEmpty, range.upperBound <= byteCount else { return false }
+    return try withDescriptor(.write) { (descriptor) throws(FileSystemError) in
+      // Of a block device this is the call that zeroes, and is refused where it would have to write.
+      csys_file_punch(descriptor, range.lowerBound, range.upperBound - range.lowerBound) == 0
+    }
+  }
+
   /// Runs `body` with the descriptor, which stays open until it returns. EBADF when closed.
   func withDescriptor<R>(
     _ operation: DeviceFailure.Operation, _ body: (Int32) throws(FileSystemError) -> R

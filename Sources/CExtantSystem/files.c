@@ -220,6 +220,13 @@ int csys_file_sync_directory(const char *path) {
   return e;
 }
 
+int csys_file_seek_data(int fd, uint64_t offset, uint64_t *found) {
+  off_t place = lseek(fd, (off_t)offset, SEEK_DATA);
+  if (place < 0) return errno;
+  *found = (uint64_t)place;
+  return 0;
+}
+
 int csys_file_punch(int fd, uint64_t offset, uint64_t count) {
   int r;
   do r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)count);

@@ -24,18 +24,36 @@ struct ImageWriter {
     try write(bytes, at: block * blockSize)
   }
 
-  /// Makes the bytes in `range` zero: writes only where they are not, so that holes stay holes.
+  /// Makes the bytes in `range` zero: writes only where they are not, so that holes stay holes, and
+  /// reads only where they may not be.
   mutating func zero(_ range: Range<UInt64>) throws(FileSystemError) {
-    var offset = range.lowerBound
-    while offset < range.upperBound {
+    guard var offset = try device.firstData(in: range),
+      try !device.zeroOut(offset..<range.upperBound)
+    else { return }
+    while true {
       let count = Int(min(range.upperBound - offset, UInt64(chunk.byteCount)))
       try read(count, at: offset)
-      if !chunk.bytes.isZero(0..<count) {
-        try device.write(zeros.bytes.extracting(0..<count), at: offset)
-        writtenByteCount += UInt64(count)
+      if !chunk.bytes.isZero(0..<count) { try zeroChunk(count, at: offset) }
+      guard let next = try device.firstData(in: offset + UInt64(count)..<range.upperBound) else {
+        return
       }
-      offset += UInt64(count)
+      offset = next
     }
+  }
+
+  /// Of the chunk that was read there, what lies between its first and its last block with data: a
+  /// hole around them stays one.
+  private mutating func zeroChunk(_ count: Int, at offset: UInt64) throws(FileSystemError) {
+    let block = Int(blockSize)
+    var range = 0..<count
+    while range.count > block, chunk.bytes.isZero(range.prefix(block)) {
+      range = range.lowerBound + block..<count
+    }
+    while range.count > block, chunk.bytes.isZero(range.suffix(block)) {
+      range = range.lowerBound..<range.upperBound - block
+    }
+    try device.write(zeros.bytes.extracting(range), at: offset + UInt64(range.lowerBound))
+    writtenByteCount += UInt64(range.count)
   }
 
   private func read(_ count: Int, at offset: UInt64) throws(FileSystemError) {

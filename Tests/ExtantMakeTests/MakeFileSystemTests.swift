@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import ExtantMake
+import Synchronization
 import TestSupport
 import Testing
 
@@ -144,6 +145,56 @@ struct MakeFileSystemTests {
     }
   }
 
+  @Test("what reads as zeros is neither read nor written: holes of a large file")
+  func sparse() throws {
+    let directory = try TemporaryDirectory()
+    let device = NoDiscardDevice(
+      try FileDevice(path: directory("ours"), access: .readWrite, create: 64 << 30))
+    // What is in the way of an inode table is read and goes.
+    try device.write([UInt8](repeating: 0xa5, count: 9000).rawBytes, at: 1100 * 4096)
+    var options = MakeOptions()
+    options.inodeTables = .zeroed
+    try makeFileSystem(on: device, options)
+    // The tables are 1 GiB, the journal is as much.
+    #expect(device.readByteCount < 4 << 20)
+    #expect(device.writtenByteCount < 8 << 20)
+    try device.close()
+    let image = Image(path: directory("ours"))
+    let blocks = try System.status(image.path).blocks
+    #expect(blocks < 12 << 11, "in use: \(blocks) of 512 bytes")
+    guard Environment.hasTools else { return }
+    #expect(try image.complaint() == nil)
+    _ = try Image.make(at: directory("theirs"), size: "64G")
+    #expect(try blocks <= System.status(directory("theirs")).blocks + 64)
+  }
+
+  @Test(
+    "on a block device that is full of something else it is whole, and the same as in a file",
+    .enabled(if: Environment.hasKernelMounts))
+  func blockDevice() throws {
+    let directory = try TemporaryDirectory()
+    let image = Image(path: directory("image"))
+    let file = try OpenFile(image.path, [.write, .create])
+    try file.writeAll([UInt8](repeating: 0xa5, count: 24 << 20), at: 0)
+    let name = try Program.succeed(["losetup", "-f", "--show", image.path]).filter { $0 != "\n" }
+    var options = MakeOptions()
+    options.inodeTables = .zeroed
+    options.uuid = [UInt8](repeating: 7, count: 16)
+    options.hashSeed = options.uuid
+    options.time = Timestamp(seconds: 1_000_000_000, nanoseconds: 0)
+    do {
+      defer { _ = try? Program.run(["losetup", "-d", name]) }
+      let device = try FileDevice(path: name, access: .readWrite)
+      try makeFileSystem(on: device, options)
+      try device.close()
+    }
+    #expect(try image.complaint() == nil)
+    let plain = try FileDevice(path: directory("plain"), access: .readWrite, create: 24 << 20)
+    try makeFileSystem(on: plain, options)
+    try plain.close()
+    #expect(try System.contents(image.path) == System.contents(directory("plain")))
+  }
+
   @Test(
     "the kernel mounts it, fills it and finds it whole again",
     .enabled(if: Environment.hasKernelMounts),
@@ -174,18 +225,29 @@ struct MakeFileSystemTests {
   }
 }
 
-/// Passes everything on but discards, so that what was there stays there.
+/// Passes everything on but discards, so that what was there stays there, and counts bytes.
 private final class NoDiscardDevice: BlockDevice {
   private let inner: FileDevice
+  private let counts = Mutex((read: 0, written: 0))
+  var readByteCount: Int { counts.withLock { $0.read } }
+  var writtenByteCount: Int { counts.withLock { $0.written } }
+
   init(_ inner: FileDevice) { self.inner = inner }
   var name: String { inner.name }
   var byteCount: UInt64 { inner.byteCount }
   var isReadOnly: Bool { false }
   func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
+    let count = bytes.byteCount
+    counts.withLock { $0.read += count }
     try inner.read(into: &bytes, at: offset)
   }
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    let count = bytes.byteCount
+    counts.withLock { $0.written += count }
     try inner.write(bytes, at: offset)
+  }
+  func firstData(in range: Range<UInt64>) throws(FileSystemError) -> UInt64? {
+    try inner.firstData(in: range)
   }
   func flush() throws(FileSystemError) { try inner.flush() }
   func discard(_ range: Range<UInt64>) throws(FileSystemError) {}

@@ -54,6 +54,10 @@ int csys_file_set_size(int fd, uint64_t byte_count);
 // Makes the entry of `path` in its directory durable.
 int csys_file_sync_directory(const char *path);
 
+// Where the first byte at or after `offset` is that is in no hole; ENXIO: nowhere. Moves the
+// descriptor's own place, which nothing here uses.
+int csys_file_seek_data(int fd, uint64_t offset, uint64_t *found);
+
 // Gives the range back: hole in a file (the size stays), BLKDISCARD on a block device.
 int csys_file_punch(int fd, uint64_t offset, uint64_t count);
 int csys_block_device_discard(int fd, uint64_t offset, uint64_t count);
