@@ -103,7 +103,8 @@ package enum NameText {
         if index == 0 { isBare = false }
         isPlainInDoubleQuotes = false
       case "{", "}":
-        if bytes.count == 1 { isBare = false }
+        // ls leaves {,} bare, which a shell expands.
+        if bytes.count == 1 || bytes.contains(0x7b) && bytes.contains(0x7d) { isBare = false }
         isPlainInDoubleQuotes = false
       case "!", "\"", "$", "&", "(", ")", "*", ";", "<", "=", ">", "?", "[", "\\", "^", "`", "|":
         isBare = false
