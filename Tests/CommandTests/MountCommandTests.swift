@@ -119,6 +119,19 @@ struct MountCommandTests {
         try System.write(Command.bytes(1_000_000), to: directory("mnt") + "/file\(round)")
         try Program.succeed(["umount", directory("mnt")])
       }
+      // However long the daemon needs to write everything: here each flush takes its time.
+      let rule = "[inject-error]\niotype = flush\naction = delay\nmilliseconds = 700\n"
+      try System.write(Array(rule.utf8), to: directory("rules"))
+      let copy = directory("copy.img")
+      try Program.succeed(["cp", image.path, copy])
+      for source in [device, copy] {
+        try Command.succeed("mount", "-o", "faults=\(directory("rules"))", source, directory("mnt"))
+        try System.write([1, 2, 3], to: directory("mnt") + "/slow")
+        try Program.succeed(["umount", directory("mnt")])
+        try Command.succeed("mount", source, directory("mnt"))
+        #expect(try System.contents(directory("mnt") + "/slow") == [1, 2, 3])
+        try Command.succeed("umount", directory("mnt"))
+      }
       // What is really in use is refused all the same.
       try Command.succeed("mount", device, directory("mnt"))
       try System.makeDirectory(directory("other"))

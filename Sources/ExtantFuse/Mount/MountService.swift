@@ -33,7 +33,7 @@ final class MountService {
     self.mountpoint = mountpoint
     var options = options
     do throws(FileSystemError) {
-      (engine, isWriteProtected) = try Self.openProtected(source, &options, logger)
+      (engine, isWriteProtected) = try Self.openWaiting(source, &options, logger)
     } catch {
       let text = "\(error)"
       throw MountError(text.contains(source) ? text : "\(source): \(text)")
@@ -57,6 +57,18 @@ final class MountService {
       throw error
     }
     for warning in warnings { logger.warning("\(warning)") }
+  }
+
+  /// Opens the image, when the daemon of an earlier mount has let go of it.
+  private static func openWaiting(
+    _ source: String, _ options: inout MountOptions, _ logger: Logger
+  ) throws(FileSystemError) -> (FileSystem, isWriteProtected: Bool) {
+    do throws(FileSystemError) {
+      return try openProtected(source, &options, logger)
+    } catch {
+      guard error.errno == .resourceBusy, EndingDaemon.wait(for: source) else { throw error }
+      return try openProtected(source, &options, logger)
+    }
   }
 
   /// Opens the image, where it takes no writes for reading: as mount(8) does.

@@ -57,20 +57,51 @@ struct MountedDaemon: ~Copyable {
 /// `/proc/locks`, as proc(5) describes it.
 enum FileLocks {
   /// Whether any process holds a lock on the file of that path.
-  static func isHeld(on path: String) -> Bool {
+  static func isHeld(on path: String) -> Bool { !holders(of: path).isEmpty }
+
+  /// The numbers of the processes that hold a lock on the file of that path; -1 for a lock that
+  /// belongs to no single one.
+  static func holders(of path: String) -> [Int32] {
     var status = stat()
     guard unsafe stat(path, &status) == 0, let text = SystemFile.contents("/proc/locks") else {
-      return false
+      return []
     }
     // "1: FLOCK  ADVISORY  WRITE 123 fe:00:4711 0 EOF", major and minor in hexadecimal.
     let inode = ":" + String(status.st_ino)
-    return String(decoding: text, as: UTF8.self).split(separator: "\n").contains { line in
-      line.split(separator: " ").contains { field in
+    return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { line in
+      let fields = line.split(separator: " ")
+      let place = fields.firstIndex { field in
         guard field.hasSuffix(inode) else { return false }
         let numbers = field.split(separator: ":")
         return numbers.count == 3 && UInt32(numbers[0], radix: 16) == extant_major(status.st_dev)
           && UInt32(numbers[1], radix: 16) == extant_minor(status.st_dev)
       }
+      guard let place, place > 0 else { return nil }
+      return Int32(fields[place - 1])
+    }
+  }
+}
+
+/// A daemon whose mount umount(8) has taken away: that returns at once, while the daemon still
+/// writes what is not on the image yet.
+enum EndingDaemon {
+  /// Waits until the daemon that is on its way out has let go of the image, half a minute at most.
+  ///
+  /// - Returns: false where there is none, and nothing to be waited for.
+  static func wait(for source: String) -> Bool {
+    guard exists(source) else { return false }
+    for _ in 0..<1500 where exists(source) { usleep(20_000) }
+    return true
+  }
+
+  private static func exists(_ source: String) -> Bool {
+    guard MountTable.find(source, in: MountTable.read()) == nil else { return false }
+    return FileLocks.holders(of: source).contains { process in
+      guard process > 0, let line = SystemFile.contents("/proc/\(process)/cmdline") else {
+        return false
+      }
+      let words = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      return words.first?.split(separator: "/").last == "extant" && words.contains("mount")
     }
   }
 }
