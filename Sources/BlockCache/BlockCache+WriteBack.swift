@@ -11,7 +11,7 @@ extension BlockCache {
   /// again by the next flush; the others are written.
   public func flush(owner: InodeNumber) throws(FileSystemError) {
     writeBack(of: owner)
-    let error = writeErrors.withLock { errors in errors.byOwner[owner]?.report() }
+    let error = writeErrors.withLock { errors in errors.report(to: owner) }
     if let error { throw error }
   }
 
@@ -22,9 +22,17 @@ extension BlockCache {
   /// As `flush(owner:)`, for everybody. A failure is also thrown to the owner's next flush.
   public func flushAll() throws(FileSystemError) {
     writeBack(of: nil)
-    let error = writeErrors.withLock { errors in errors.all.report() }
+    let error = writeErrors.withLock { errors in errors.reportAll() }
     if let error { throw error }
   }
+
+  /// The owner is gone for good: nobody will ask for its failures, least of all who gets its number.
+  public func forgetFailures(of owner: InodeNumber) {
+    _ = writeErrors.withLock { $0.report(to: owner) }
+  }
+
+  /// How many owners have failures that they were not told of.
+  package var ownersWithFailures: Int { writeErrors.withLock { $0.byOwner.count } }
 
   @discardableResult
   private func writeBack(of owner: InodeNumber?) -> FileSystemError? {
@@ -55,7 +63,8 @@ extension BlockCache {
   }
 
   /// Writes some of the dirty blocks, whosever, so that they can be evicted. Whether there is a
-  /// point in trying again to find room, and an error if that is why not.
+  /// point in trying again to find room, and an error if that alone is why not: while other blocks
+  /// wait for a home or for a checkpoint, giving them theirs is what makes room.
   func writeBackToMakeRoom() -> (progress: Bool, failure: FileSystemError?) {
     let addresses = dirtyAddresses(of: nil)
     // Each call looks at all that is dirty: a share of it pays for that.
@@ -66,7 +75,8 @@ extension BlockCache {
       waitUntilLanded(first)
       return (true, nil)
     }
-    return (false, result.failure)
+    let others = dirtyByteCount / blockSize - addresses.count
+    return (false, others > 0 || result.held > 0 ? nil : result.failure)
   }
 
   private struct WriteResult {
@@ -74,6 +84,8 @@ extension BlockCache {
     var written = 0
     /// Blocks that were clean or gone when their turn came.
     var changed = 0
+    /// Blocks that are pinned or busy.
+    var held = 0
     /// Blocks that others are writing.
     var inFlight: [BlockAddress] = []
     var failure: FileSystemError?
@@ -125,7 +137,9 @@ extension BlockCache {
             result.inFlight.append(address)
           } else if !flags.contains(.dirty) {
             result.changed += 1
-          } else if !flags.contains(.busy), state.slots[index].pins == 0 {
+          } else if flags.contains(.busy) || state.slots[index].pins > 0 {
+            result.held += 1
+          } else {
             if buffers.isEmpty { first = address }
             buffers.append(buffer)
             state.slots[index].flags.remove(.dirty)

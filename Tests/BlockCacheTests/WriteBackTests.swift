@@ -1,6 +1,7 @@
 import BlockCache
 import ExtantBase
 import Testing
+import Threading
 
 @Suite struct WriteBackTests {
   @Test func flushWritesInTheOrderOfAddressesAndNeighboursTogether() throws {
@@ -103,5 +104,52 @@ import Testing
     // A whole new content needs no read, and heals.
     try f.put(f.block(4), to: BlockAddress(14), content: .existing)
     #expect(try f.copyOut(BlockAddress(14)) == f.block(4))
+  }
+
+  /// The write in flight has older bytes than the transaction: it may not land after a checkpoint.
+  @Test func aBlockThatIsBeingWrittenIsTakenForTheJournalWhenThatWriteHasEnded() throws {
+    let f = CacheFixture()
+    try f.put(f.block(1), to: BlockAddress(7))
+    f.device.script.withLock { $0.holdsWrites = true }
+    let wasEarly = Guarded(false)
+    try together([
+      { _ = f.cache.writeBack(owner: CacheFixture.owner) },
+      {
+        f.device.waitUntilHeld(1)
+        try? f.put(f.block(2), to: BlockAddress(7), content: .existing)
+        try? together([
+          {
+            Clock.sleep(nanoseconds: 50_000_000)
+            f.device.script.withLock { $0.holdsWrites = false }
+          },
+          {
+            let taken = f.cache.takeForJournal(BlockAddress(7), owner: CacheFixture.owner)
+            let isHeld = f.device.script.withLock { $0.holdsWrites }
+            wasEarly.withLock { $0 = taken == nil || isHeld }
+          },
+        ])
+      },
+    ])
+    #expect(!wasEarly.withLock { $0 })
+    #expect(f.cache.dirtyByteCount == 0)
+  }
+
+  @Test func failuresOfOwnersThatNobodyAsksForAreBounded() throws {
+    let f = CacheFixture(blocks: 8192, limit: 8192)
+    f.device.script.withLock { script in
+      script.badWrites = Set((0..<6000).map(CacheFixture.offset))
+    }
+    for number in 0..<6000 as Range<UInt64> {
+      let owner = InodeNumber(UInt32(20 + number))
+      try f.put(f.block(3), to: BlockAddress(number), owner: owner)
+      #expect(f.cache.writeBack(owner: owner) != nil)
+    }
+    #expect(f.cache.ownersWithFailures <= 4096)
+    // One that is told, or gone, is forgotten.
+    f.cache.forgetFailures(of: InodeNumber(20 + 5999))
+    #expect(throws: Never.self) {
+      f.device.script.withLock { $0.badWrites = [] }
+      try f.cache.flush(owner: InodeNumber(20 + 5999))
+    }
   }
 }

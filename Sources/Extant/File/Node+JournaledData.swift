@@ -55,7 +55,7 @@ extension FileSystem {
   /// would be in the way of contents that do not go there, or the other way round.
   func settleJournaledData(of node: Node) throws(FileSystemError) {
     guard journal.hasLog, node.kind == .regular else { return }
-    try writeBack(node)
+    if let failure = writeBackUntold(node) { throw failure }
     try journal.commit()
     try journal.checkpoint()
   }

@@ -9,10 +9,25 @@ extension FileSystem {
   ///
   /// EROFS once the filesystem has stopped writing.
   func writeBack(_ node: Node) throws(FileSystemError) {
+    try placeContents(of: node)
+    try cache.flush(owner: node.number)
+  }
+
+  /// As `writeBack`, by somebody who does not act for the file, or not as its fsync. A failure is
+  /// returned; where it is a write that failed the file's next fsync is told all the same.
+  @discardableResult
+  func writeBackUntold(_ node: Node) -> FileSystemError? {
+    do throws(FileSystemError) {
+      try watch { () throws(FileSystemError) in try placeContents(of: node) }
+    } catch { return error }
+    return cache.writeBack(owner: node.number)
+  }
+
+  /// Gives every delayed block of the file its home, and to the transaction what goes through it.
+  private func placeContents(of node: Node) throws(FileSystemError) {
     try requireWritable()
     while try allocateDelayed(node) {}
     if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
-    try cache.flush(owner: node.number)
   }
 
   /// Allocates the first delayed run of the file, or a part of it. False when none is left.
@@ -90,34 +105,49 @@ extension FileSystem {
 
   // MARK: Pressure
 
-  /// Keeps dirty data below its limit. Called by writers that hold no lock.
+  /// Keeps dirty data below its limit. Called by writers that hold no lock. What cannot be written,
+  /// of whatever file, is for that file's fsync to tell.
   func throttle(_ node: Node) throws(FileSystemError) {
     guard cache.dirtyByteCount > cache.dirtyLimit else { return }
-    try writeBack(node)
-    if cache.dirtyByteCount > cache.dirtyLimit { try writeBackAll() }
+    try placeContents(of: node)
+    _ = cache.writeBack(owner: node.number)
+    if cache.dirtyByteCount > cache.dirtyLimit { writeBackAll() }
   }
 
   /// Makes room in a cache full of dirty blocks. The caller may hold node locks.
+  ///
+  /// Throws what kept blocks, of whatever file, from leaving, if that is why nothing was gained.
   func relieveCache(of node: Node) throws(FileSystemError) {
-    try writeBack(node)
-    try writeBackAll()
+    let before = cache.dirtyByteCount
+    let own = writeBackUntold(node)
+    let others = writeBackAll()
     if journal.runningBlockCount > 0 { try journal.commit() }
     try journal.checkpoint()
+    if let failure = own ?? others, cache.dirtyByteCount >= before { throw failure }
   }
 
-  /// Writes the dirty data of every file.
-  func writeBackAll() throws(FileSystemError) {
+  /// Writes the dirty data of every file. One that fails stops none of the others: returns the first
+  /// failure, of which the file's own fsync is told as well.
+  @discardableResult
+  func writeBackAll() -> FileSystemError? {
+    var failure: FileSystemError?
     for owner in cache.dirtyOwners {
-      guard let node = nodes.existing(owner) else {
-        // What must go through the journal is not left to `flush`.
-        guard journal.hasLog, let node = try? acquire(owner) else { continue }
-        defer { release(node) }
-        try writeBack(node)
-        continue
-      }
-      nodes.retain(node)
-      defer { release(node) }
-      try writeBack(node)
+      let error = writeBack(owner: owner)
+      failure = failure ?? error
     }
+    return failure
+  }
+
+  private func writeBack(owner: InodeNumber) -> FileSystemError? {
+    if let node = nodes.retained(owner) {
+      defer { release(node) }
+      return writeBackUntold(node)
+    }
+    // A file whose inode left memory has nothing delayed. What must go through the journal is not
+    // left to the cache, and only the inode says whether it must.
+    guard journal.hasLog else { return cache.writeBack(owner: owner) }
+    guard let node = try? acquire(owner) else { return nil }
+    defer { release(node) }
+    return writeBackUntold(node)
   }
 }

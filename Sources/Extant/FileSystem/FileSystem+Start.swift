@@ -90,10 +90,10 @@ extension FileSystem {
     }
   }
 
-  private func flushPeriodically() {
+  func flushPeriodically() {
     guard journal.abortReason == nil else { return }
     // A write error stays with its file, and is told to the next fsync.
-    try? watch { () throws(FileSystemError) in try writeBackAll() }
+    writeBackAll()
     announceRecord()
     _ = try? journal.commit()
   }

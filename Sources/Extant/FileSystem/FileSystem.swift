@@ -66,6 +66,8 @@ public final class FileSystem: @unchecked Sendable {
     /// home they are written twice, and fresh blocks for them cost two bitmaps and two blocks of
     /// descriptors, also twice, which evens out at eight. A test sets 0 to see all of them move.
     package var nodesShiftedInPlace = 8
+    /// How many inodes that nobody refers to stay in memory.
+    package var idleInodes = 32_768
 
     /// Blocks kept back for extent trees; nil: as the kernel does. A test sets few, to see what
     /// happens where they are gone.
@@ -102,11 +104,12 @@ public final class FileSystem: @unchecked Sendable {
   let groups: GroupTable
   let blocks: BlockAllocator
   let inodes: InodeAllocator
-  let nodes = NodeTable()
+  let nodes: NodeTable
   let renameLock = Lock()
   /// Around the contents of attribute blocks, which inodes may share.
   let attributeBlockLock = Lock()
-  /// The superblock with what changes: counts, state, label, times.
+  /// The superblock with what changes: counts, state, label, times. Faults are recorded in it with
+  /// other locks held: nothing is taken under it.
   let current: Guarded<Superblock>
   let orphans = Guarded(OrphanList())
   /// data=journal for every file.
@@ -158,6 +161,7 @@ public final class FileSystem: @unchecked Sendable {
     fastCommits = options.appliesFastCommits ? recovered.fastCommits : []
     replayedTransactions = recovered.replayedTransactions
     self.options = options
+    nodes = NodeTable(capacity: options.idleInodes)
     self.superblock = superblock
     journalsAllData = options.dataMode(for: superblock) == .journal
     blockSize = superblock.blockSize
@@ -281,23 +285,28 @@ public final class FileSystem: @unchecked Sendable {
     guard first else { return }
     flusher?.stop()
     flusher = nil
-    var failure: FileSystemError?
-    if readOnlyReason == nil {
-      do throws(FileSystemError) {
-        if let reason = journal.abortReason {
-          writeRecordAtClose()
-          throw reason
-        }
-        // References that are left now will never be given back.
-        for node in orphans.withLock({ $0.nodes.values.map { $0 } }) { deleteUnreferenced(node) }
-        try writeEverything()
-        try markClean()
-      } catch { failure = error }
-    }
+    var failure = readOnlyReason == nil ? finishWriting() : nil
     for device in [device, journalDevice].compactMap({ $0 }) {
       do throws(FileSystemError) { try device.close() } catch { failure = failure ?? error }
     }
     if let failure { throw failure }
+  }
+
+  /// Brings home what is left, and marks the filesystem clean. The first failure; unless it stopped
+  /// all writing, the rest is done all the same: contents of one file that cannot be written are
+  /// lost, and leave nothing for recovery or a check to mend.
+  private func finishWriting() -> FileSystemError? {
+    if let reason = journal.abortReason {
+      writeRecordAtClose()
+      return reason
+    }
+    // References that are left now will never be given back.
+    for node in orphans.withLock({ $0.nodes.values.map { $0 } }) { deleteUnreferenced(node) }
+    var failure: FileSystemError?
+    do throws(FileSystemError) { try writeEverything() } catch { failure = error }
+    guard journal.abortReason == nil else { return failure }
+    do throws(FileSystemError) { try markClean() } catch { failure = failure ?? error }
+    return failure
   }
 
   deinit {

@@ -20,7 +20,10 @@ final class NodeTable: Sendable {
   /// Idle nodes are dropped past this many in all.
   static let capacity = 32_768
 
+  private let limit: Int
   private let state = Guarded(State())
+
+  init(capacity: Int = NodeTable.capacity) { limit = capacity }
 
   /// The node, with one more reference, loaded where it is not in memory. ENOENT where the inode
   /// was deleted.
@@ -46,7 +49,7 @@ final class NodeTable: Sendable {
         loaded.references = 1
         loaded.lastChange = state.lastChange
         loaded.lastDataChange = state.lastDataChange
-        if state.nodes.count > Self.capacity { Self.evictIdle(&state) }
+        if state.nodes.count > limit { evictIdle(&state) }
         return loaded
       }
       if let kept { return try living(kept) }
@@ -66,7 +69,7 @@ final class NodeTable: Sendable {
     state.withLock { state in
       node.references = 1
       state.nodes[node.number] = node
-      if state.nodes.count > Self.capacity { Self.evictIdle(&state) }
+      if state.nodes.count > limit { evictIdle(&state) }
     }
   }
 
@@ -79,6 +82,15 @@ final class NodeTable: Sendable {
     state.withLock { _ in
       node.references -= min(count, node.references)
       return node.references == 0
+    }
+  }
+
+  /// The node if it is in memory, with one more reference.
+  func retained(_ number: InodeNumber) -> Node? {
+    state.withLock { state in
+      let node = state.nodes[number]
+      node?.references += 1
+      return node
     }
   }
 
@@ -136,9 +148,9 @@ final class NodeTable: Sendable {
     state.withLock { _ in dataOnly ? node.lastDataChange : node.lastChange }
   }
 
-  private static func evictIdle(_ state: inout State) {
+  private func evictIdle(_ state: inout State) {
     var evicted = 0
-    let wanted = capacity / 8
+    let wanted = limit / 8
     for (number, node) in state.nodes {
       guard node.references == 0, !node.isDirty, !node.isBeingEncoded, node.mayBeEvicted
       else { continue }

@@ -96,6 +96,7 @@ extension FileSystem {
     }
     removeOrphan(node, operation)
     blocks.dropPreallocation(node.number)
+    cache.forgetFailures(of: node.number)
     try inodes.free(
       node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,
       handle: operation)

@@ -91,7 +91,8 @@ extension FileSystem {
   /// A write that fails is tried once more. Failing again it stops the filesystem, since the commit
   /// would show what lay in the blocks before. Either way the file's next fsync is told.
   func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
-    for inode in inodes where cache.writeBack(owner: inode) != nil {
+    for inode in inodes {
+      guard cache.writeBack(owner: inode) != nil else { continue }
       if let error = cache.writeBack(owner: inode) { throw error }
     }
   }
@@ -101,13 +102,15 @@ extension FileSystem {
     inodes.didCommit(transaction.rawValue)
   }
 
-  /// Everything so far, durable.
+  /// Everything so far, durable. What cannot be written of one file keeps nothing else back: the
+  /// first failure is thrown when the rest is durable.
   func writeEverything() throws(FileSystemError) {
     announceRecord()
-    try writeBackAll()
-    try cache.flushAll()
+    var failure = writeBackAll()
+    do throws(FileSystemError) { try cache.flushAll() } catch { failure = failure ?? error }
     let ticket = journal.flushTicket
     try journal.commit()
     try journal.flush(after: ticket)
+    if let failure { throw failure }
   }
 }

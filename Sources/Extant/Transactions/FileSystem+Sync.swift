@@ -48,13 +48,15 @@ extension FileSystem {
   public enum ShutDownMode: Sendable { case flush, noFlush }
 
   /// Stops the filesystem at once: later changes are refused with EROFS, reading goes on. What was
-  /// not yet durable is lost with `noFlush`.
+  /// not yet durable is lost with `noFlush`; what `flush` could not write is thrown afterwards.
   public func shutDown(_ mode: ShutDownMode) throws(FileSystemError) {
+    var failure: FileSystemError?
     if mode == .flush {
-      try sync()
-      try journal.checkpoint()
+      do throws(FileSystemError) { try sync() } catch { failure = error }
+      do throws(FileSystemError) { try journal.checkpoint() } catch { failure = failure ?? error }
     }
     journal.abort(.refused(.readOnlyFileSystem))
+    if let failure { throw failure }
   }
 
   /// Now, as far as inodes of this size can hold it: what is told now is told after opening again.
