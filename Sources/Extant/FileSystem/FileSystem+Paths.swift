@@ -107,11 +107,28 @@ extension FileSystem {
   ) throws(FileSystemError) -> File {
     let (parent, name) = try resolveParent(path, followLast: true)
     guard let name else { return try openFile(parent, access) }
-    do throws(FileSystemError) {
-      return try openFile(try lookup(name, in: parent).inode, access)
-    } catch .refused(.noSuchFileOrDirectory) {
-      guard let mode else { throw .refused(.noSuchFileOrDirectory) }
-      return try openFile(try createFile(name, in: parent, mode: mode, by: caller).inode, access)
+    // Retained, or the number could be another file's by the time it is opened.
+    let inode = try findOrCreate(name, in: parent, mode, caller)
+    defer { forget(inode) }
+    return try openFile(inode, access)
+  }
+
+  /// The inode of `name`, retained; with a mode, made where it is not there. Others may make or
+  /// remove it at any moment: it is looked for again then.
+  private func findOrCreate(
+    _ name: FileName, in parent: InodeNumber, _ mode: UInt16?, _ caller: Caller
+  ) throws(FileSystemError) -> InodeNumber {
+    while true {
+      do throws(FileSystemError) {
+        return try lookup(name, in: parent, retaining: true).inode
+      } catch .refused(.noSuchFileOrDirectory) {
+        guard mode != nil else { throw .refused(.noSuchFileOrDirectory) }
+      }
+      do throws(FileSystemError) {
+        return try createFile(name, in: parent, mode: mode ?? 0, by: caller, retaining: true).inode
+      } catch .refused(.fileExists) {
+        continue
+      }
     }
   }
 
