@@ -99,8 +99,8 @@ public final class Journal: @unchecked Sendable {
   /// Joins the running transaction; waits while a commit has it frozen, and commits it first when
   /// `credits` more blocks would make it too large. The handle must be ended.
   ///
-  /// Throws the error that aborted the journal, once it is aborted; `unsupported` where no
-  /// transaction could hold so many.
+  /// Throws EROFS once the journal is aborted, what failed where that is the commit it makes, and
+  /// `unsupported` where no transaction could hold so many.
   public func begin(credits: Int) throws(FileSystemError) -> Handle {
     guard credits < limits.transaction else {
       throw .unsupported(
@@ -117,7 +117,7 @@ public final class Journal: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     while true {
-      if let failure { throw failure }
+      if failure != nil { throw .refused(.readOnlyFileSystem) }
       if !isFrozen {
         let bound = running.loggedBound
         if bound + credits <= limits.transaction || bound == 1 { break }

@@ -33,7 +33,7 @@ extension FileSystem {
       handle = try journal.begin(credits: credits)
     } catch {
       blocks.release(reserved)
-      throw .refused(.readOnlyFileSystem)
+      throw error
     }
     let operation = Operation(fileSystem: self, handle: handle, reserved: reserved)
     let result = try {
