@@ -58,7 +58,7 @@ public enum Bitmap {
   ) throws(FileSystemError) {
     guard !superblock.hasMetadataChecksums || stored == computed else {
       let rule = "\(group): \(checksumRule(stored, computed))"
-      throw .corrupt(Corruption(name, block: address, rule))
+      throw .corrupt(Corruption(name, block: address, rule, kind: .checksum))
     }
   }
 }

@@ -199,6 +199,7 @@ extension DirectoryBlockFormat {
       let stored = bytes.le32(blockSize - 4)
       guard computed == stored else {
         throw corrupt("checksum \(hex(stored)) does not match \(hex(computed))", at: block)
+          .ofChecksum
       }
     }
     try forEachRecord(bytes, block: block) { (record) throws(FileSystemError) in

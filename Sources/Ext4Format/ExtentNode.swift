@@ -139,7 +139,7 @@ extension ExtentNode {
       let computed = crc32c(seed, block.extracting(0..<tail))
       let stored = block.le32(tail)
       guard computed == stored else {
-        throw place.corrupt("checksum \(hex(stored)) does not match \(hex(computed))")
+        throw place.corrupt("checksum \(hex(stored)) does not match \(hex(computed))").ofChecksum
       }
     }
   }

@@ -64,7 +64,7 @@ public struct GroupDescriptor: Sendable, Equatable {
       let stored = bytes.le16(Field.checksum)
       let computed = Self.checksum(of: bytes, group: group, superblock: superblock)
       guard stored == computed else {
-        throw broken(checksumRule(UInt32(stored), UInt32(computed)))
+        throw broken(checksumRule(UInt32(stored), UInt32(computed))).ofChecksum
       }
     }
 

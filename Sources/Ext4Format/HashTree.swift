@@ -210,6 +210,7 @@ extension DirectoryBlockFormat {
       let stored = bytes.le32(tailOffset(node) + 4)
       guard computed == stored else {
         throw corruptIndex("checksum \(hex(stored)) does not match \(hex(computed))", block)
+          .ofChecksum
       }
     }
     var previous: UInt32 = 0

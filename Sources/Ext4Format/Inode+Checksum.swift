@@ -44,7 +44,8 @@ extension Inode {
     var stored = UInt32(bytes.le16(Field.checksumLow))
     if hasChecksumHigh(extraSize) { stored |= UInt32(bytes.le16(Field.checksumHigh)) << 16 }
     guard stored == computed else {
-      throw .corrupt(Corruption("inode", inode: number, checksumRule(stored, computed)))
+      throw .corrupt(
+        Corruption("inode", inode: number, checksumRule(stored, computed), kind: .checksum))
     }
   }
 

@@ -30,7 +30,7 @@ public struct JournalDevice: Sendable, Equatable {
     if readOnlyCompat.contains(.metadataCsum) {
       let stored = bytes.le32(SuperblockField.checksum)
       let computed = crc32c(~0, bytes.extracting(0..<SuperblockField.checksum))
-      guard stored == computed else { throw broken(checksumRule(stored, computed)) }
+      guard stored == computed else { throw broken(checksumRule(stored, computed)).ofChecksum }
     }
     let log = bytes.le32(SuperblockField.logBlockSize)
     guard log <= 6 else { throw broken("its block size is 2^\(UInt64(log) + 10) bytes") }

@@ -66,7 +66,7 @@ public struct JournalSuperblock: Sendable, Equatable {
       let stored = bytes.be32(Field.checksum)
       set32(Field.checksum, 0)
       let computed = crc32c(~0, raw)
-      guard stored == computed else { throw broken(checksumRule(stored, computed)) }
+      guard stored == computed else { throw broken(checksumRule(stored, computed)).ofChecksum }
     }
     guard firstLogBlock >= 1, firstLogBlock < lastLogBlock, lastLogBlock <= blockCount else {
       throw broken("its log does not lie within its \(blockCount) blocks")

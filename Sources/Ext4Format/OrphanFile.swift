@@ -35,7 +35,7 @@ public struct OrphanFileBlock: Hashable, Sendable {
       let computed = Self.checksum(checksumSeed, bytes, at: address)
       let stored = bytes.le32(tail + 4)
       guard computed == stored else {
-        throw corrupt("checksum \(hex(stored)) does not match \(hex(computed))")
+        throw corrupt("checksum \(hex(stored)) does not match \(hex(computed))").ofChecksum
       }
     }
     inodes = []

@@ -51,7 +51,7 @@ public struct XattrBlock: Hashable, Sendable {
       let computed = Self.checksum(checksumSeed, bytes, at: address)
       let stored = bytes.le32(Self.checksumOffset)
       guard computed == stored else {
-        throw area.corrupt("checksum \(hex(stored)) does not match \(hex(computed))")
+        throw area.corrupt("checksum \(hex(stored)) does not match \(hex(computed))").ofChecksum
       }
     }
     attributes = try area.decode(bytes)

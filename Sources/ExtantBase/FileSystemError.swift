@@ -50,6 +50,14 @@ extension DeviceFailure: Equatable {
 
 /// A rule that the image breaks, and where.
 public struct Corruption: Sendable {
+  public enum Kind: Sendable {
+    /// A value is wrong, or does not fit another.
+    case rule
+    /// The bytes are not those that were sealed: a checksum does not match.
+    case checksum
+  }
+
+  public var kind: Kind
   /// The structure's name in ext4's documentation: "superblock", "extent node", "directory block".
   public var structure: String
   public var inode: InodeNumber?
@@ -64,8 +72,9 @@ public struct Corruption: Sendable {
 
   public init(
     _ structure: String, inode: InodeNumber? = nil, block: BlockAddress? = nil, _ rule: String,
-    file: StaticString = #fileID, line: UInt32 = #line
+    kind: Kind = .rule, file: StaticString = #fileID, line: UInt32 = #line
   ) {
+    self.kind = kind
     self.structure = structure
     self.inode = inode
     self.block = block
@@ -104,6 +113,13 @@ public struct Unsupported: Sendable, Equatable {
 }
 
 extension FileSystemError {
+  /// The same corruption, of a checksum that does not match.
+  package var ofChecksum: FileSystemError {
+    guard case .corrupt(var corruption) = self else { return self }
+    corruption.kind = .checksum
+    return .corrupt(corruption)
+  }
+
   /// The errno a system call would fail with. Corruption is EUCLEAN, as in the kernel.
   public var errno: Errno {
     switch self {

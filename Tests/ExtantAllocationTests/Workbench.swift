@@ -76,6 +76,8 @@ final class Workbench: Sendable {
 
     func fail(at address: BlockAddress) { failing.withLock { _ = $0.insert(address) } }
 
+    func record(_ fault: FileSystemError) {}
+
     func read(
       _ address: BlockAddress, verify: (RawSpan) throws(FileSystemError) -> Void
     ) throws(FileSystemError) -> BlockBuffer {

@@ -42,16 +42,17 @@ extension BlockAllocator.State {
       groups[group].load(bits)
       loadedCount += 1
     } catch {
-      retire(group, error)
-      throw error
+      throw retire(group, error)
     }
   }
 
-  /// Puts a group out of use.
-  mutating func retire(_ group: Int, _ error: FileSystemError) {
-    guard groups[group].fault == nil else { return }
-    groups[group].fault = error
+  /// Puts a group out of use. Returns what to throw.
+  mutating func retire(_ group: Int, _ error: FileSystemError) -> FileSystemError {
+    if let fault = groups[group].fault { return fault }
+    let fault = found.note(error)
+    groups[group].fault = fault
     lostCount += UInt64(table.descriptor(group).freeBlocks)
+    return fault
   }
 
   private func readBits(_ group: Int) throws(FileSystemError) -> GroupBits {
@@ -119,8 +120,7 @@ extension BlockAllocator.State {
       do throws(FileSystemError) {
         groups[group].buffer = try readBitmap(group, descriptor)
       } catch {
-        retire(group, error)
-        throw error
+        throw retire(group, error)
       }
     }
     dirtyGroups.insert(group)

@@ -26,8 +26,12 @@ extension BlockAllocator {
     let least = Int(min(max(minimum, 1), UInt64(Int32.max)))
     var trimmed: UInt64 = 0
     for group in Int(start.rawValue)...Int(last.rawValue) {
+      var faults: [FileSystemError] = []
+      defer { for fault in faults { reader.record(fault) } }
       try trimLock.withLock { () throws(FileSystemError) in
-        let runs = state.withLock { $0.withdrawRuns(in: group, range, ofAtLeast: least) }
+        let runs = try state.withLock(findingFaults: &faults) { state in
+          state.withdrawRuns(in: group, range, ofAtLeast: least)
+        }
         defer { state.withLock { state in for run in runs { state.restore(run) } } }
         for run in runs {
           try discard(BlockAddress(run.start), run.count)

@@ -21,13 +21,14 @@ import Threading
 /// out of use and nothing else; allocation goes on elsewhere and freeing into it throws.
 ///
 /// Lock order: its lock is taken inside a transaction's handle, and outside the locks of
-/// `GroupTable` and of the metadata reader and handle.
+/// `GroupTable` and of the metadata reader and handle. Faults are recorded without it.
 final class BlockAllocator: Sendable {
   /// An extent of ext4 holds no more written blocks than this.
   static let longestRun: UInt64 = 32768
 
   let superblock: Superblock
   let groups: GroupTable
+  let reader: any MetadataReader
   let state: Guarded<State>
   /// Held while a trim keeps blocks to itself.
   let trimLock = Lock()
@@ -70,11 +71,12 @@ final class BlockAllocator: Sendable {
     var range: Range<UInt64> { start..<start + count }
   }
 
-  struct State {
+  struct State: FaultFinding {
     let superblock: Superblock
     let table: GroupTable
     let reader: any MetadataReader
     var groups: [BlockGroup]
+    var found = FoundFaults()
     var dirtyGroups: Set<Int> = []
     /// Free on disk from the next commit on, pending ones included.
     var freeCount: UInt64
@@ -108,6 +110,7 @@ final class BlockAllocator: Sendable {
   ) {
     self.superblock = superblock
     self.groups = groups
+    self.reader = reader
     let blockGroups = (0..<superblock.groupCount).map {
       BlockGroup(count: Int(superblock.blocks(in: GroupIndex($0))))
     }
@@ -210,7 +213,7 @@ final class BlockAllocator: Sendable {
   ///
   /// - Throws: `corrupt`, changing nothing, unless all of them are free blocks for files.
   func claim(_ range: Range<UInt64>, handle: any MetadataHandle) throws(FileSystemError) {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.claim(Run(start: range.lowerBound, count: UInt64(range.count)), handle)
     }
   }
@@ -219,10 +222,14 @@ final class BlockAllocator: Sendable {
   private func retryingAfterTrim(
     _ body: (inout State) throws(FileSystemError) -> Run
   ) throws(FileSystemError) -> Run {
+    var faults: [FileSystemError] = []
+    defer { for fault in faults { reader.record(fault) } }
     do throws(FileSystemError) {
-      return try state.withLock(body)
+      return try state.withLock(findingFaults: &faults, body)
     } catch .refused {
-      return try trimLock.withLock { () throws(FileSystemError) in try state.withLock(body) }
+      return try trimLock.withLock { () throws(FileSystemError) in
+        try state.withLock(findingFaults: &faults, body)
+      }
     }
   }
 
@@ -240,7 +247,7 @@ final class BlockAllocator: Sendable {
   func free(
     _ start: BlockAddress, count: UInt64, transaction: UInt64, handle: any MetadataHandle
   ) throws(FileSystemError) {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.free(start, count: count, transaction: transaction, handle)
     }
   }
@@ -251,7 +258,7 @@ final class BlockAllocator: Sendable {
   func prepareToFree(
     _ addresses: [BlockAddress], handle: any MetadataHandle
   ) throws(FileSystemError) {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.prepareToFree(addresses, handle)
     }
   }

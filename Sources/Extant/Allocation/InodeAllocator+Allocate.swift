@@ -57,15 +57,7 @@ extension InodeAllocator.State {
     let firstFresh = (usedEnd + perBlock - 1) / perBlock
     let last = index / perBlock
     let isFresh = last >= firstFresh
-    let old: BlockBuffer? =
-      isFresh
-      ? nil
-      : try reader.read(block) { (bytes) throws(FileSystemError) in
-        try checkInodes(of: group, inBlock: last, bytes)
-      }
-    if let old, old.byteCount < superblock.blockSize {
-      throw .corrupt(Corruption("inode table", inode: inode, block: block, "it is cut off"))
-    }
+    let old = isFresh ? nil : try readTable(block, last, of: group)
     try prepare(group, handle)
 
     // From here on nothing fails.
@@ -88,6 +80,23 @@ extension InodeAllocator.State {
       if countsUnused { descriptor.unusedInodes = unused }
     }
     return inode
+  }
+
+  /// The inode table's block with the number `index` in `group`, at `block`.
+  private mutating func readTable(
+    _ block: BlockAddress, _ index: UInt32, of group: Int
+  ) throws(FileSystemError) -> BlockBuffer {
+    do throws(FileSystemError) {
+      let buffer = try reader.read(block) { (bytes) throws(FileSystemError) in
+        try checkInodes(of: group, inBlock: index, bytes)
+      }
+      guard buffer.byteCount >= superblock.blockSize else {
+        throw .corrupt(Corruption("inode table", block: block, "it is cut off"))
+      }
+      return buffer
+    } catch {
+      throw found.note(error)
+    }
   }
 
   /// Throws `corrupt` where a table block from the device does not hold an inode that the bitmap

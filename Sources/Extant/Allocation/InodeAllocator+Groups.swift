@@ -26,9 +26,15 @@ extension InodeAllocator.State {
       groups[group].used = bits
       loadedCount += 1
     } catch {
-      groups[group].fault = error
-      throw error
+      throw retire(group, error)
     }
+  }
+
+  /// Puts a group out of use. Returns what to throw.
+  private mutating func retire(_ group: Int, _ error: FileSystemError) -> FileSystemError {
+    let fault = found.note(error)
+    groups[group].fault = fault
+    return fault
   }
 
   private func readBits(_ group: Int) throws(FileSystemError) -> GroupBits {
@@ -90,8 +96,7 @@ extension InodeAllocator.State {
       do throws(FileSystemError) {
         buffer = try readBitmap(group, descriptor)
       } catch {
-        groups[group].fault = error
-        throw error
+        throw retire(group, error)
       }
     }
     groups[group].bitmap = buffer

@@ -14,6 +14,7 @@ import Threading
 final class InodeAllocator: Sendable {
   let superblock: Superblock
   let groups: GroupTable
+  let reader: any MetadataReader
   let state: Guarded<State>
 
   /// One group's inodes.
@@ -30,12 +31,13 @@ final class InodeAllocator: Sendable {
     var debt = 0
   }
 
-  struct State {
+  struct State: FaultFinding {
     let superblock: Superblock
     let table: GroupTable
     let reader: any MetadataReader
     var groups: [InodeGroup]
     let checksTables: Bool
+    var found = FoundFaults()
     var dirtyGroups: Set<Int> = []
     var recentlyFreed: [UInt64: [InodeNumber]] = [:]
     var clock: UInt64 = 0
@@ -57,6 +59,7 @@ final class InodeAllocator: Sendable {
   ) {
     self.superblock = superblock
     self.groups = groups
+    self.reader = reader
     state = Guarded(
       State(
         superblock: superblock, table: groups, reader: reader,
@@ -113,7 +116,7 @@ final class InodeAllocator: Sendable {
   func allocate(
     kind: FileKind, parent: InodeNumber, handle: any MetadataHandle
   ) throws(FileSystemError) -> InodeNumber {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.allocate(isDirectory: kind == .directory, parent: parent, handle)
     }
   }
@@ -124,7 +127,7 @@ final class InodeAllocator: Sendable {
   func claim(
     _ inode: InodeNumber, isDirectory: Bool, handle: any MetadataHandle
   ) throws(FileSystemError) {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.claim(inode, isDirectory: isDirectory, handle)
     }
   }
@@ -136,7 +139,7 @@ final class InodeAllocator: Sendable {
   func free(
     _ inode: InodeNumber, wasDirectory: Bool, transaction: UInt64, handle: any MetadataHandle
   ) throws(FileSystemError) {
-    try state.withLock { (state) throws(FileSystemError) in
+    try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.free(inode, wasDirectory: wasDirectory, transaction: transaction, handle)
     }
   }
@@ -144,7 +147,7 @@ final class InodeAllocator: Sendable {
   /// Whether the bitmap shows `inode` in use.
   func isAllocated(_ inode: InodeNumber) throws(FileSystemError) -> Bool {
     guard let group = superblock.group(of: inode) else { return false }
-    return try state.withLock { (state) throws(FileSystemError) in
+    return try state.withLock(recordingBy: reader) { (state) throws(FileSystemError) in
       try state.load(Int(group.rawValue))
       let bit = Int((inode.rawValue - 1) % superblock.inodesPerGroup)
       return state.groups[Int(group.rawValue)].used?[bit] ?? false

@@ -116,7 +116,7 @@ extension FileSystem {
       let path = "\(corruption.file)".utf8
       record.function = Array(path.split(separator: UInt8(ascii: "/")).last ?? path[...])
       record.line = corruption.line
-      record.code = corruption.rule.hasPrefix("checksum") ? .badChecksum : .corrupted
+      record.code = corruption.kind == .checksum ? .badChecksum : .corrupted
     case .io(let failure):
       record.block = (failure.offset ?? 0) / blockSize64
       record.function = Array("device \(failure.operation.rawValue)".utf8)

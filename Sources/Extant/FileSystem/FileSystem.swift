@@ -177,9 +177,12 @@ public final class FileSystem: @unchecked Sendable {
     let reader = VerifiedReader(cache: cache, blockCount: superblock.blockCount)
     self.reader = reader
     groups = try GroupTable(superblock: superblock, reader: reader)
+    let bitmapReader = VerifiedReader(
+      cache: cache, blockCount: superblock.blockCount, leavesFaultsToCallers: true)
     blocks = BlockAllocator(
-      superblock: superblock, groups: groups, reader: reader, treeReserve: options.treeReserve)
-    inodes = InodeAllocator(superblock: superblock, groups: groups, reader: reader)
+      superblock: superblock, groups: groups, reader: bitmapReader,
+      treeReserve: options.treeReserve)
+    inodes = InodeAllocator(superblock: superblock, groups: groups, reader: bitmapReader)
     var log = recovered.log
     readOnlyReason = Self.readOnlyReason(recovered, given, options)
     log?.superblock.upgrade(
@@ -193,7 +196,9 @@ public final class FileSystem: @unchecked Sendable {
       usesBarriers: options.usesBarriers(for: superblock),
       kind: Self.classifier(device, groups), client: relay)
     relay.fileSystem = self
-    reader.noteFault { [weak self] error in self?.recorded(error) ?? error }
+    for reader in [reader, bitmapReader] {
+      reader.noteFault { [weak self] error in self?.recorded(error) ?? error }
+    }
     do throws(FileSystemError) {
       try start()
     } catch {

@@ -8,6 +8,10 @@ protocol MetadataReader: AnyObject, Sendable {
   func read(
     _ address: BlockAddress, verify: (RawSpan) throws(FileSystemError) -> Void
   ) throws(FileSystemError) -> BlockBuffer
+
+  /// Records a fault that `read` left to its caller, or that the caller found. Called with no lock
+  /// held but a handle.
+  func record(_ fault: FileSystemError)
 }
 
 /// One operation's share of the running transaction.

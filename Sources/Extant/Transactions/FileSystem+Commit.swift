@@ -65,11 +65,13 @@ extension FileSystem {
     current.withLock { _ = $0.features.readOnlyCompat.insert(.largeFile) }
   }
 
-  private func encodeSuperblock(_ operation: Operation) throws(FileSystemError) {
+  func encodeSuperblock(_ operation: Operation) throws(FileSystemError) {
     errorsToWrite.withLock { $0 = false }
+    // Asked for before `current` is held: nothing else is taken under it.
+    let (freeBlocks, freeInodes) = (blocks.freeBlocks, inodes.freeInodes)
     let superblock = current.withLock { superblock in
-      superblock.freeBlockCount = blocks.freeBlocks
-      superblock.freeInodeCount = inodes.freeInodes
+      superblock.freeBlockCount = freeBlocks
+      superblock.freeInodeCount = freeInodes
       return superblock
     }
     let (address, offset) = superblockPlace
