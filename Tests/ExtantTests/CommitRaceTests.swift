@@ -144,10 +144,12 @@ private final class HookedDevice: BlockDevice {
       let dirty = table.takeDirty()
       #expect(dirty.count == NodeTable.capacity)
       table.insert(nodes[NodeTable.capacity])
+      _ = table.release(nodes[NodeTable.capacity])
       #expect(dirty.allSatisfy { table.existing($0.number) === $0 })
 
       for node in dirty { table.didEncode(node) }
       table.insert(nodes[NodeTable.capacity + 1])
+      _ = table.release(nodes[NodeTable.capacity + 1])
       let gone = try #require(dirty.first { table.existing($0.number) == nil })
       // fsync of what was evicted and read again still waits for the commit that changed it.
       let again = try table.acquire(gone.number) { () throws(FileSystemError) -> Node in

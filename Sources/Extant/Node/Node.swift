@@ -42,6 +42,10 @@ final class Node: @unchecked Sendable {
 
   // Under the node table's lock.
   var references: UInt64 = 0
+  /// It is what its number stands for: not yet evicted, and in no newer one's way.
+  var isInTable = false
+  /// Where it stands among the idle ones; -1: it does not.
+  var idlePlace = -1
   /// The last transaction that changed the inode: fsync waits for it.
   var lastChange: UInt64 = 0
   /// The last one that changed more of it than its times: fdatasync waits for it.

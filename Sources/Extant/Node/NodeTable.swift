@@ -4,20 +4,25 @@ import Threading
 
 /// The inodes in memory, by number, and which of them the next commit must encode.
 ///
-/// A node stays as long as somebody refers to it, as it is dirty, or as there is room. Its lock
-/// is the innermost one: nothing else is taken under it.
+/// A node stays as long as somebody refers to it (the kernel does for each inode that it knows), as
+/// it is dirty, or as there is room among the idle ones, of which those used last stay. What a call
+/// costs does not depend on how many there are. Its lock is the innermost one: nothing else is taken
+/// under it.
 final class NodeTable: Sendable {
-  private struct State {
+  fileprivate struct State {
     var nodes: [InodeNumber: Node] = [:]
     var dirty: [InodeNumber: Node] = [:]
-    /// Counts evictions, so that a load that overlapped one is repeated.
-    var evictions: UInt64 = 0
+    var idle = IdleNodes()
+    /// Count evictions, by the number's last bits, so that a load that overlapped one of the same
+    /// inode is repeated; of another inode it is seldom.
+    var evictions = [UInt64](repeating: 0, count: 256)
     /// The last transaction that changed one of the evicted: its commit may be under way.
     var lastChange: UInt64 = 0
     var lastDataChange: UInt64 = 0
+    var idleLooks: UInt64 = 0
   }
 
-  /// Idle nodes are dropped past this many in all.
+  /// Idle nodes are dropped past this many.
   static let capacity = 32_768
 
   private let limit: Int
@@ -25,36 +30,37 @@ final class NodeTable: Sendable {
 
   init(capacity: Int = NodeTable.capacity) { limit = capacity }
 
+  /// What is known of the work done: idle nodes, and how many were looked at to drop some.
+  var statistics: (nodes: Int, idle: Int, idleLooks: UInt64) {
+    state.withLock { ($0.nodes.count, $0.idle.count, $0.idleLooks) }
+  }
+
   /// The node, with one more reference, loaded where it is not in memory. ENOENT where the inode
   /// was deleted.
   func acquire(
     _ number: InodeNumber, load: () throws(FileSystemError) -> Node
   ) throws(FileSystemError) -> Node {
+    let bucket = Self.bucket(of: number)
     while true {
       let (found, evictions) = state.withLock { state in
-        let node = state.nodes[number]
-        node?.references += 1
-        return (node, state.evictions)
+        (state.take(number), state.evictions[bucket])
       }
       if let found { return try living(found) }
       let loaded = try load()
       let kept: Node? = state.withLock { state in
-        if let node = state.nodes[number] {
-          node.references += 1
-          return node
-        }
+        if let node = state.take(number) { return node }
         // What was loaded may be older than what an eviction in between wrote.
-        guard state.evictions == evictions else { return nil }
-        state.nodes[number] = loaded
-        loaded.references = 1
+        guard state.evictions[bucket] == evictions else { return nil }
+        state.enter(loaded)
         loaded.lastChange = state.lastChange
         loaded.lastDataChange = state.lastDataChange
-        if state.nodes.count > limit { evictIdle(&state) }
         return loaded
       }
       if let kept { return try living(kept) }
     }
   }
+
+  private static func bucket(of number: InodeNumber) -> Int { Int(number.rawValue & 255) }
 
   private func living(_ node: Node) throws(FileSystemError) -> Node {
     guard !node.state.withLock({ node.isDeleted }) else {
@@ -66,32 +72,31 @@ final class NodeTable: Sendable {
 
   /// Enters a newly created node, with one reference, in place of any deleted one of its number.
   func insert(_ node: Node) {
-    state.withLock { state in
-      node.references = 1
-      state.nodes[node.number] = node
-      if state.nodes.count > limit { evictIdle(&state) }
-    }
+    state.withLock { $0.enter(node) }
   }
 
   func retain(_ node: Node) {
-    state.withLock { _ in node.references += 1 }
+    state.withLock { $0.refer(to: node) }
   }
 
   /// Gives references back. True when none is left.
   func release(_ node: Node, count: UInt64 = 1) -> Bool {
-    state.withLock { _ in
+    let (isLast, dropped) = state.withLock { state -> (Bool, [Node]) in
+      let hadSome = node.references > 0
       node.references -= min(count, node.references)
-      return node.references == 0
+      guard node.references == 0 else { return (false, []) }
+      guard hadSome, node.isInTable else { return (true, []) }
+      state.idle.append(node)
+      return (true, state.idle.count > limit ? evictIdle(&state) : [])
     }
+    // Freed here, without the lock.
+    withExtendedLifetime(dropped) {}
+    return isLast
   }
 
   /// The node if it is in memory, with one more reference.
   func retained(_ number: InodeNumber) -> Node? {
-    state.withLock { state in
-      let node = state.nodes[number]
-      node?.references += 1
-      return node
-    }
+    state.withLock { $0.take(number) }
   }
 
   func existing(_ number: InodeNumber) -> Node? {
@@ -136,10 +141,7 @@ final class NodeTable: Sendable {
   /// Forgets a node that was deleted and encoded.
   func removeDeleted(_ node: Node) {
     state.withLock { state in
-      if state.nodes[node.number] === node, node.references == 0 {
-        state.nodes[node.number] = nil
-        state.evictions += 1
-      }
+      if node.isInTable, node.references == 0 { state.drop(node) }
     }
   }
 
@@ -148,18 +150,57 @@ final class NodeTable: Sendable {
     state.withLock { _ in dataOnly ? node.lastDataChange : node.lastChange }
   }
 
-  private func evictIdle(_ state: inout State) {
-    var evicted = 0
-    let wanted = limit / 8
-    for (number, node) in state.nodes {
-      guard node.references == 0, !node.isDirty, !node.isBeingEncoded, node.mayBeEvicted
-      else { continue }
-      state.nodes[number] = nil
+  /// Drops idle nodes past the limit, the oldest first; returns them.
+  ///
+  /// Looks at two at most for each that has become idle, so that a surplus goes in time and no call
+  /// pays for many. One that must stay, since something of it is only in memory, becomes the newest.
+  private func evictIdle(_ state: inout State) -> [Node] {
+    var dropped: [Node] = []
+    for _ in 0..<2 {
+      guard state.idle.count > limit, let node = state.idle.oldest else { break }
+      state.idleLooks += 1
+      guard !node.isDirty, !node.isBeingEncoded, node.mayBeEvicted else {
+        state.idle.remove(node)
+        state.idle.append(node)
+        continue
+      }
       state.lastChange = max(state.lastChange, node.lastChange)
       state.lastDataChange = max(state.lastDataChange, node.lastDataChange)
-      evicted += 1
-      if evicted == wanted { break }
+      state.drop(node)
+      dropped.append(node)
     }
-    state.evictions += 1
+    return dropped
+  }
+}
+
+extension NodeTable.State {
+  /// The node, with one more reference.
+  fileprivate mutating func take(_ number: InodeNumber) -> Node? {
+    guard let node = nodes[number] else { return nil }
+    refer(to: node)
+    return node
+  }
+
+  fileprivate mutating func refer(to node: Node) {
+    if node.references == 0, node.isInTable { idle.remove(node) }
+    node.references += 1
+  }
+
+  fileprivate mutating func enter(_ node: Node) {
+    if let old = nodes.updateValue(node, forKey: node.number), old !== node { leave(old) }
+    node.isInTable = true
+    node.references = 1
+  }
+
+  /// Takes a node out that nobody refers to.
+  fileprivate mutating func drop(_ node: Node) {
+    nodes[node.number] = nil
+    leave(node)
+    evictions[Int(node.number.rawValue & 255)] += 1
+  }
+
+  private mutating func leave(_ node: Node) {
+    if node.references == 0 { idle.remove(node) }
+    node.isInTable = false
   }
 }
