@@ -65,7 +65,7 @@ extension FileSystem {
       }
     }
     guard readOnlyReason == nil else { return }
-    let left: [Node]?
+    let left: LeftOrphans?
     do throws(FileSystemError) {
       left = try orphansLeftBehind()
     } catch .io(let failure) {
@@ -78,7 +78,7 @@ extension FileSystem {
     // An orphan that a fast commit is about would have to wait for it.
     if !fastCommits.isEmpty, let left {
       let plan = try FastCommitPlan(fastCommits, self)
-      guard left.allSatisfy({ plan.targets[$0.number] == nil }) else {
+      guard left.numbers.allSatisfy({ plan.targets[$0] == nil }) else {
         throw .unsupported(Unsupported("a fast commit of an orphan", "the kernel knows it"))
       }
     }

@@ -306,7 +306,7 @@ public final class FileSystem: @unchecked Sendable {
       return reason
     }
     // References that are left now will never be given back.
-    for node in orphans.withLock({ $0.nodes.values.map { $0 } }) { deleteUnreferenced(node) }
+    for node in orphans.withLock({ $0.nodes }) { deleteUnreferenced(node) }
     var failure: FileSystemError?
     do throws(FileSystemError) { try writeEverything() } catch { failure = error }
     guard journal.abortReason == nil else { return failure }

@@ -111,62 +111,83 @@ extension FileSystem {
   ///
   /// One that is free already was finished by somebody who left its number standing, as e2fsck
   /// leaves the orphan file: it is skipped, and a list is not followed beyond it.
-  func orphansLeftBehind() throws(FileSystemError) -> [Node]? {
+  func orphansLeftBehind() throws(FileSystemError) -> LeftOrphans? {
     var seen: Set<InodeNumber> = []
     var next = current.withLock { $0.lastOrphan }
-    var found: [Node] = []
+    var left = LeftOrphans()
     while let number = next {
       guard seen.insert(number).inserted else {
         throw .corrupt(Corruption("orphan list", inode: number, "the list runs in a circle"))
       }
       guard try inodes.isAllocated(number) else { break }
-      let node = try makeNode(number, try readInode(number))
-      let link = node.inode.deletionTime
+      // One at a time: there may be a million.
+      let link = try makeNode(number, try readInode(number)).inode.deletionTime
       next = link == 0 ? nil : InodeNumber(link)
-      found.append(node)
+      left.listed.append((number, next))
     }
     for number in try orphanFileEntries() where seen.insert(number).inserted {
       guard try inodes.isAllocated(number) else { continue }
-      found.append(try makeNode(number, try readInode(number)))
+      _ = try makeNode(number, try readInode(number))
+      left.inFile.append(number)
     }
     // A crash also leaves the mark of an orphan file that is empty.
     let isMarked = current.withLock { $0.features.readOnlyCompat.contains(.orphanPresent) }
-    return seen.isEmpty && !isMarked ? nil : found
+    return seen.isEmpty && !isMarked ? nil : left
   }
 
   /// Deletes orphans, or cuts those that still have a name to their size, and empties the list.
-  func finish(orphans left: [Node]) throws(FileSystemError) {
+  func finish(orphans left: LeftOrphans) throws(FileSystemError) {
     // All of them before the first is deleted: a commit in between writes the list of those left.
-    for node in left {
-      nodes.insert(node)
-      orphans.withLock { $0.insert(node) }
+    // Those of the orphan file are found there again until it is emptied.
+    orphans.withLock { list in
+      for (number, link) in left.listed { list.adopt(number, link: link) }
     }
-    if left.isEmpty {
+    if left.listed.isEmpty {
       try perform { (operation) throws(FileSystemError) in
         current.withLock { $0.lastOrphan = nil }
         operation.handle.noteChange()
       }
     }
-    for node in left {
-      if node.isUnlinked {
-        release(node)
-      } else {
-        node.state.withLock { node.isUnfinished = true }
-        try node.lock.withExclusiveLock { () throws(FileSystemError) in
-          if node.kind == .regular { try truncate(node, to: node.size) }
-        }
-        try perform { (operation) throws(FileSystemError) in
-          node.state.withLock {
-            node.inode.deletionTime = 0
-            node.isUnfinished = false
-          }
-          removeOrphan(node, operation)
-          operation.changed(node)
-        }
-        release(node)
-      }
+    for (number, _) in left.listed {
+      let node = try makeNode(number, try readInode(number))
+      orphans.withLock { $0.attach(node) }
+      try finish(node)
+    }
+    for number in left.inFile {
+      let node = try makeNode(number, try readInode(number))
+      try finish(node)
+      // What could not be deleted is remembered when the file forgets it.
+      guard node.state.withLock({ !node.isFreed && node.inode.linkCount == 0 }) else { continue }
+      try perform { (operation) throws(FileSystemError) in addOrphan(node, operation) }
     }
     try clearOrphanFile()
     try journal.commit()
   }
+
+  private func finish(_ node: Node) throws(FileSystemError) {
+    nodes.insert(node)
+    defer { release(node) }
+    guard !node.isUnlinked else { return }
+    node.state.withLock { node.isUnfinished = true }
+    try node.lock.withExclusiveLock { () throws(FileSystemError) in
+      if node.kind == .regular { try truncate(node, to: node.size) }
+    }
+    try perform { (operation) throws(FileSystemError) in
+      node.state.withLock {
+        node.inode.deletionTime = 0
+        node.isUnfinished = false
+      }
+      removeOrphan(node, operation)
+      operation.changed(node)
+    }
+  }
+}
+
+/// What a crash left to be finished.
+struct LeftOrphans {
+  /// The orphan list from its head, each with the inode that it names as the next.
+  var listed: [(number: InodeNumber, link: InodeNumber?)] = []
+  var inFile: [InodeNumber] = []
+
+  var numbers: [InodeNumber] { listed.map(\.number) + inFile }
 }
