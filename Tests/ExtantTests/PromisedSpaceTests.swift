@@ -1,6 +1,7 @@
 import ExtantBase
 import TestSupport
 import Testing
+import Threading
 
 @testable import Extant
 
@@ -150,16 +151,21 @@ import Testing
     }
   }
 
+  enum Journaling: CaseIterable { case none, metadata, everything }
+
   /// What one writes, punches and zeroes in a file that has all its blocks never fails, and reads
   /// back as a plain array of bytes says.
-  @Test(arguments: [1024, 4096], [true, false])
-  func aRandomWorkOnPromisedBlocksNeverFails(blockSize: Int, hasJournal: Bool) throws {
+  @Test(arguments: [1024, 4096], Journaling.allCases)
+  func aRandomWorkOnPromisedBlocksNeverFails(blockSize: Int, journaling: Journaling) throws {
     let seed = Seed.take()
     var random = SeededGenerator(seed: seed)
-    let options = hasJournal ? [] : ["-O", "^has_journal"]
+    let options = journaling == .none ? ["-O", "^has_journal"] : []
     let image = try EngineImage(size: "24M", blockSize: blockSize, options: options)
     var model = [UInt8](repeating: 0, count: 600 * blockSize)
-    try image.use({ $0.cacheByteLimit = 4 << 20 }) { fs in
+    try image.use({
+      $0.cacheByteLimit = 4 << 20
+      if journaling == .everything { $0.dataMode = .journal }
+    }) { fs in
       try Self.work(on: fs, &model, &random)
     }
     try image.use { fs in
@@ -212,16 +218,73 @@ import Testing
     whole.close()
   }
 
+  /// Many at once, while others take every block that they can get.
+  @Test(arguments: [1024, 4096])
+  func promisesHoldWhileOthersFillTheDisk(blockSize: Int) throws {
+    let image = try EngineImage(size: "48M", blockSize: blockSize)
+    let count = 300
+    try image.use({ $0.writeBackInterval = 1 }) { fs in
+      let files = try (0..<4).map { index in
+        let file = try fs.create("/f\(index)")
+        try file.allocate(0..<UInt64(2 * count * blockSize))
+        return file
+      }
+      let errors = Guarded<[String]>([])
+      let isDone = Guarded(false)
+      let writers = files.indices.compactMap { number in
+        WorkerThread(name: "writes") {
+          do {
+            for index in 0..<count {
+              let bytes = pattern(blockSize, seed: UInt64(index + number))
+              _ = try files[number].write(bytes, at: UInt64(2 * index * blockSize))
+              if index % 50 == number { try files[number].sync() }
+            }
+          } catch { errors.withLock { $0.append("\(number): \(error)") } }
+        }
+      }
+      let fillers = (0..<2).compactMap { number in
+        WorkerThread(name: "fills") {
+          for round in 0..<200 where !isDone.withLock({ $0 }) {
+            let name = "x\(number).\(round % 2)"
+            do {
+              try fs.fill("/" + name, number == 0 ? Disk.root : .readWrite)
+              try fs.unlink(try FileName(name), in: .root)
+            } catch {
+              if error as? FileSystemError != .refused(.noSpace) {
+                errors.withLock { $0.append("\(error)") }
+              }
+            }
+          }
+        }
+      }
+      #expect(writers.count == 4 && fillers.count == 2)
+      for writer in writers { writer.join() }
+      isDone.withLock { $0 = true }
+      for filler in fillers { filler.join() }
+      #expect(errors.withLock { $0 } == [])
+      for (number, file) in files.enumerated() {
+        for index in 0..<count {
+          let bytes = pattern(blockSize, seed: UInt64(index + number))
+          #expect(try file.read(blockSize, at: UInt64(2 * index * blockSize)) == bytes)
+        }
+        file.close()
+      }
+    }
+  }
+
   /// The reserve itself can be used up, by very many splits. An extent is then written as a whole,
   /// with zeros, instead of being split; nothing that only gives back asks for a block.
-  @Test(arguments: [1024, 4096], [true, false])
-  func withTheReserveUsedUpNothingIsSplit(blockSize: Int, hasJournal: Bool) throws {
-    let options = hasJournal ? [] : ["-O", "^has_journal"]
+  @Test(arguments: [1024, 4096], Journaling.allCases)
+  func withTheReserveUsedUpNothingIsSplit(blockSize: Int, journaling: Journaling) throws {
+    let options = journaling == .none ? ["-O", "^has_journal"] : []
     let image = try EngineImage(
       size: "16M", blockSize: blockSize, options: ["-m", "0"] + options)
     let block = UInt64(blockSize)
     var expected = [UInt8](repeating: 0, count: 256 * blockSize)
-    try image.use({ $0.treeReserve = 0 }) { fs in
+    try image.use({
+      $0.treeReserve = 0
+      if journaling == .everything { $0.dataMode = .journal }
+    }) { fs in
       let file = try fs.create("/f")
       try file.allocate(0..<128 * block)
       // An extent of its own.

@@ -101,6 +101,22 @@ import Threading
     }
   }
 
+  /// As tune2fs(8) says of -u and -g.
+  @Test func theSuperblockNamesWhoseTheReserveIs() throws {
+    let image = try EngineImage(size: "8M")
+    try image.use { fs in
+      #expect(fs.mayUseReserve(Caller(uid: 0, gid: 7)))
+      #expect(!fs.mayUseReserve(Caller(uid: 7, gid: 0)))
+    }
+    try Program.succeed(["tune2fs", "-u", "1234", "-g", "77", image.image.path])
+    try image.use { fs in
+      #expect(fs.mayUseReserve(Caller(uid: 0, gid: 7)))
+      #expect(fs.mayUseReserve(Caller(uid: 1234, gid: 7)))
+      #expect(fs.mayUseReserve(Caller(uid: 7, gid: 77)))
+      #expect(!fs.mayUseReserve(Caller(uid: 7, gid: 7)))
+    }
+  }
+
   /// Where the last block is gone, cutting and deleting are what helps.
   @Test func aDiskWithoutASingleFreeBlockCanBeEmptied() throws {
     let image = try EngineImage(size: "4M", blockSize: 1024, options: ["-m", "0", "-N", "512"])
