@@ -13,6 +13,8 @@ public struct InodeFlags: OptionSet, Sendable, Hashable {
   public static let append = Self(rawValue: 0x20)
   public static let noDump = Self(rawValue: 0x40)
   public static let noAccessTime = Self(rawValue: 0x80)
+  /// Three bits that only a compressing ext2 would have set.
+  public static let compressionState = Self(rawValue: 0x700)
   public static let encrypted = Self(rawValue: 0x800)
   /// The directory is a hash tree.
   public static let index = Self(rawValue: 0x1000)
@@ -27,6 +29,8 @@ public struct InodeFlags: OptionSet, Sendable, Hashable {
   public static let verity = Self(rawValue: 0x100000)
   /// A value of an extended attribute lives in this inode.
   public static let eaInode = Self(rawValue: 0x200000)
+  /// Once told of blocks past the end of the file; means nothing now.
+  public static let endOfFileBlocks = Self(rawValue: 0x0040_0000)
   public static let dax = Self(rawValue: 0x0200_0000)
   public static let inlineData = Self(rawValue: 0x1000_0000)
   public static let projectInherit = Self(rawValue: 0x2000_0000)

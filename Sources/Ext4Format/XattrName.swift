@@ -15,6 +15,8 @@ public struct XattrName: Hashable, Sendable {
 
   public static let accessACL = XattrName(index: 2, suffix: [])
   public static let defaultACL = XattrName(index: 3, suffix: [])
+  /// What a program may do that its caller may not: `security.capability`.
+  public static let capability = XattrName(index: 6, suffix: Array("capability".utf8))
 
   /// Bytes of a whole name, prefix included (XATTR_NAME_MAX).
   public static let maximumLength = 255

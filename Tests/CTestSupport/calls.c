@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -44,6 +46,45 @@ int64_t ts_pwrite(int fd, const void *bytes, size_t count, int64_t offset) {
 }
 int64_t ts_append(int fd, const void *bytes, size_t count) {
   return answer(write(fd, bytes, count));
+}
+int64_t ts_pwrite_direct(int fd, uint8_t letter, size_t count, int64_t offset) {
+  void *bytes;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -(int64_t)errno;
+  if (posix_memalign(&bytes, 4096, count)) return -ENOMEM;
+  memset(bytes, letter, count);
+  int64_t result = answer(fcntl(fd, F_SETFL, flags | O_DIRECT));
+  if (result >= 0) result = answer(pwrite(fd, bytes, count, offset));
+  fcntl(fd, F_SETFL, flags);
+  free(bytes);
+  return result;
+}
+int64_t ts_aio_write_direct(int fd, uint8_t letter, size_t count, int64_t offset) {
+  void *bytes;
+  aio_context_t context = 0;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0) return -(int64_t)errno;
+  if (posix_memalign(&bytes, 4096, count)) return -ENOMEM;
+  memset(bytes, letter, count);
+  int64_t result = answer(syscall(SYS_io_setup, 1, &context));
+  if (result >= 0) {
+    struct iocb block = {.aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = (uint32_t)fd,
+                         .aio_buf = (uint64_t)(uintptr_t)bytes, .aio_nbytes = count, .aio_offset = offset};
+    struct iocb *list[1] = {&block};
+    struct io_event event = {0};
+    result = answer(syscall(SYS_io_submit, context, 1, list));
+    if (result >= 0) result = answer(syscall(SYS_io_getevents, context, 1, 1, &event, NULL));
+    if (result >= 0) result = event.res;
+    syscall(SYS_io_destroy, context);
+  }
+  fcntl(fd, F_SETFL, flags);
+  free(bytes);
+  return result;
+}
+int64_t ts_set_append(int fd, int appends) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -(int64_t)errno;
+  return answer(fcntl(fd, F_SETFL, appends ? flags | O_APPEND : flags & ~O_APPEND));
 }
 int64_t ts_ftruncate(int fd, int64_t size) { return answer(ftruncate(fd, size)); }
 int64_t ts_fallocate(int fd, int mode, int64_t offset, int64_t length) {
@@ -109,6 +150,13 @@ int64_t ts_mmap_write(int fd, const void *bytes, size_t count, int64_t offset) {
   return copy_mapped(fd, NULL, bytes, count, offset);
 }
 
+void *ts_map_page(int fd) {
+  void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  return page == MAP_FAILED ? NULL : page;
+}
+void ts_poke(void *page, size_t offset, uint8_t byte) { ((volatile uint8_t *)page)[offset] = byte; }
+void ts_unmap_page(void *page) { munmap(page, 4096); }
+
 static struct ts_time time_of(struct timespec t) {
   return (struct ts_time){.seconds = t.tv_sec, .nanoseconds = t.tv_nsec};
 }
@@ -136,6 +184,34 @@ int64_t ts_fstat_now(int fd, struct ts_status *status) {
 int64_t ts_lstat(const char *path, struct ts_status *status) {
   struct stat s;
   return fill(lstat(path, &s), &s, status);
+}
+int64_t ts_cached_mode(const char *path) {
+  struct statx s;
+  (void)!access(path, R_OK);
+  return statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MODE, &s) < 0 ? -(int64_t)errno : s.stx_mode;
+}
+int64_t ts_handle(const char *path, void *handle, size_t capacity) {
+  struct file_handle *h = handle;
+  int mount;
+  if (capacity < sizeof *h) return -ERANGE;
+  h->handle_bytes = (unsigned)(capacity - sizeof *h);
+  if (name_to_handle_at(AT_FDCWD, path, h, &mount, 0) < 0) return -(int64_t)errno;
+  return (int64_t)(sizeof *h + h->handle_bytes);
+}
+int64_t ts_open_handle(int mount_fd, const void *handle, size_t count) {
+  struct file_handle *h = malloc(count);
+  if (!h) return -ENOMEM;
+  memcpy(h, handle, count);
+  int64_t result = answer(open_by_handle_at(mount_fd, h, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  free(h);
+  return result;
+}
+int64_t ts_drop_inodes(void) {
+  int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -(int64_t)errno;
+  int64_t result = answer(write(fd, "2", 1));
+  close(fd);
+  return result;
 }
 int64_t ts_mkdir(const char *path, uint32_t mode) { return answer(mkdir(path, mode)); }
 int64_t ts_rmdir(const char *path) { return answer(rmdir(path)); }
@@ -253,6 +329,34 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return -(int64_t)errno;
   return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// The system calls themselves: libc's functions change all threads.
+struct actor {
+  uint32_t uid, gid;
+  const uint32_t *groups;
+  size_t count;
+  void (*body)(void *);
+  void *argument;
+  int64_t result;
+};
+static void *act(void *argument) {
+  struct actor *actor = argument;
+  if (syscall(SYS_setgroups, actor->count, actor->groups) < 0
+      || syscall(SYS_setresgid, actor->gid, actor->gid, actor->gid) < 0
+      || syscall(SYS_setresuid, actor->uid, actor->uid, actor->uid) < 0)
+    actor->result = -(int64_t)errno;
+  else
+    actor->body(actor->argument);
+  return NULL;
+}
+int64_t ts_as(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count, void (*body)(void *), void *argument) {
+  struct actor actor = {uid, gid, groups, count, body, argument, 0};
+  pthread_t thread;
+  int error = pthread_create(&thread, NULL, act, &actor);
+  if (error) return -(int64_t)error;
+  pthread_join(thread, NULL);
+  return actor.result;
 }
 
 int64_t ts_process_id(void) { return getpid(); }

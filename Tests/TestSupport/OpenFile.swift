@@ -22,6 +22,15 @@ public final class OpenFile: Sendable {
     descriptor = Int32(truncatingIfNeeded: result)
   }
 
+  /// Opens a file handle (`System.handle`) of the mount that `mount` is on, to read.
+  public init(handle: [UInt8], on mount: OpenFile) throws(SystemFailure) {
+    path = mount.path + " by handle"
+    let result = unsafe handle.withUnsafeBytes {
+      unsafe ts_open_handle(mount.descriptor, $0.baseAddress, $0.count)
+    }
+    descriptor = Int32(truncatingIfNeeded: try System.check(result, "open_by_handle_at"))
+  }
+
   deinit { ts_close(descriptor) }
 
   public func status() throws(SystemFailure) -> Status {
@@ -86,6 +95,37 @@ public final class OpenFile: Sendable {
       unsafe ts_mmap_write(descriptor, $0.baseAddress, $0.count, offset)
     }
     return Int(try System.check(done, "mapped write \(path)"))
+  }
+
+  /// Runs `body` while the first page is mapped, which `poke` (a byte, and where in the page) dirties.
+  public func whileMapped<R>(
+    _ body: (_ poke: (UInt8, Int) -> Void) throws(SystemFailure) -> R
+  ) throws(SystemFailure) -> R {
+    guard let page = unsafe ts_map_page(descriptor) else {
+      throw SystemFailure(12, "mmap \(path)")
+    }
+    defer { unsafe ts_unmap_page(page) }
+    return try body { (byte, offset) in unsafe ts_poke(page, offset, byte) }
+  }
+
+  /// Writes `count` bytes of `letter` past the kernel's cache; `count` and `offset` are multiples of
+  /// 4,096.
+  public func writeDirect(_ letter: UInt8, _ count: Int, at offset: Int64) throws(SystemFailure) {
+    _ = try System.check(
+      ts_pwrite_direct(descriptor, letter, count, offset), "direct pwrite \(path)")
+  }
+
+  /// The same by io_submit(2); returns when it is done.
+  public func writeDirectAsynchronously(
+    _ letter: UInt8, _ count: Int, at offset: Int64
+  ) throws(SystemFailure) {
+    _ = try System.check(
+      ts_aio_write_direct(descriptor, letter, count, offset), "io_submit \(path)")
+  }
+
+  /// fcntl(F_SETFL): lets O_APPEND go, or sets it.
+  public func setAppends(_ appends: Bool) throws(SystemFailure) {
+    _ = try System.check(ts_set_append(descriptor, appends ? 1 : 0), "fcntl \(path)")
   }
 
   public func truncate(to size: Int64) throws(SystemFailure) {

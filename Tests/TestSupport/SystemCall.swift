@@ -23,7 +23,8 @@ public enum ErrorName {
     19: "ENODEV", 20: "ENOTDIR", 21: "EISDIR", 22: "EINVAL", 25: "ENOTTY", 26: "ETXTBSY",
     27: "EFBIG", 28: "ENOSPC", 29: "ESPIPE", 30: "EROFS", 31: "EMLINK", 34: "ERANGE",
     36: "ENAMETOOLONG", 38: "ENOSYS", 39: "ENOTEMPTY", 40: "ELOOP", 61: "ENODATA",
-    75: "EOVERFLOW", 95: "EOPNOTSUPP", 107: "ENOTCONN", 117: "EUCLEAN", 122: "EDQUOT",
+    75: "EOVERFLOW", 95: "EOPNOTSUPP", 107: "ENOTCONN", 116: "ESTALE", 117: "EUCLEAN",
+    122: "EDQUOT",
   ]
 }
 
@@ -96,7 +97,27 @@ public enum System {
     return Status(raw)
   }
 
+  /// The mode that execve(2) would go by: what the kernel has cached, whatever the filesystem says.
+  public static func cachedMode(_ path: String) throws(SystemFailure) -> UInt32 {
+    UInt32(truncatingIfNeeded: try check(unsafe ts_cached_mode(path), "statx \(path)"))
+  }
+
   public static func exists(_ path: String) -> Bool { (try? status(path)) != nil }
+
+  /// name_to_handle_at(2): what opens the file again, whatever becomes of its name. In it come the
+  /// length of the handle, its type (32 bits each), and the handle.
+  public static func handle(_ path: String) throws(SystemFailure) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 136)
+    let count = unsafe bytes.withUnsafeMutableBytes {
+      unsafe ts_handle(path, $0.baseAddress, $0.count)
+    }
+    return Array(bytes.prefix(Int(try check(count, "name_to_handle_at \(path)"))))
+  }
+
+  /// Lets the kernel forget the inodes and names that nobody uses.
+  public static func dropInodes() throws(SystemFailure) {
+    _ = try check(ts_drop_inodes(), "drop_caches")
+  }
 
   public static func makeDirectory(_ path: String, mode: UInt32 = 0o755) throws(SystemFailure) {
     _ = try check(unsafe ts_mkdir(path, mode), "mkdir \(path)")
@@ -131,6 +152,7 @@ public enum System {
     public init(rawValue: UInt32) { self.rawValue = rawValue }
     public static let noReplace = Self(rawValue: 1)
     public static let exchange = Self(rawValue: 2)
+    public static let whiteout = Self(rawValue: 4)
   }
 
   public static func rename(

@@ -42,10 +42,34 @@ public struct AttributeChange: Sendable, Equatable {
   public var size: UInt64?
   public var accessTime: Time?
   public var modificationTime: Time?
-  /// Drop set-user-ID, set-group-ID and file capabilities, as a write by an ordinary user does.
-  public var dropsPrivileges = false
+  /// What goes besides. Nothing of a directory ever does.
+  public var loses: PrivilegeLoss = []
 
   public init() {}
+}
+
+/// What a change takes away of the privileges that a file lends to whoever executes it: the rule of
+/// the kernel's file_remove_privs and chown(2).
+public struct PrivilegeLoss: OptionSet, Sendable {
+  public let rawValue: UInt8
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// Set-user-ID, and set-group-ID where the group may execute: a write by whoever lacks CAP_FSETID,
+  /// and any chown(2).
+  public static let setID = PrivilegeLoss(rawValue: 1)
+  /// Set-group-ID where the group may not execute: besides `setID`, where who writes is not in the
+  /// file's group.
+  public static let setGroupIDWithoutExecution = PrivilegeLoss(rawValue: 2)
+  /// `security.capability`: any change of contents or owner, root's too.
+  public static let capability = PrivilegeLoss(rawValue: 4)
+
+  /// What of `mode` stays.
+  public func remaining(of mode: UInt16) -> UInt16 {
+    var mode = mode
+    if contains(.setID) { mode &= ~0o4000 }
+    if contains(mode & 0o010 != 0 ? .setID : .setGroupIDWithoutExecution) { mode &= ~0o2000 }
+    return mode
+  }
 }
 
 /// Who asks: the owner of what is created, and the file mode creation mask.
@@ -89,6 +113,9 @@ public struct RenameFlags: OptionSet, Sendable {
   public static let noReplace = RenameFlags(rawValue: 1)
   /// Both names must exist, and change places.
   public static let exchange = RenameFlags(rawValue: 2)
+  /// The old name becomes a whiteout, the character device 0:0 by which an overlay filesystem knows
+  /// what is gone.
+  public static let whiteout = RenameFlags(rawValue: 4)
 }
 
 /// The flags of setxattr(2).

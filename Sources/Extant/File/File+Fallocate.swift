@@ -13,6 +13,15 @@ extension File {
     }
   }
 
+  /// The checks that come before a file loses its privileges, and these before anything else.
+  public func checkFallocate(
+    mode: FallocateMode, offset: Int64, length: Int64
+  ) throws(FileSystemError) {
+    _ = try fileSystem.checkFallocate(
+      node, mode: mode, offset: offset, length: length, access: access)
+    try fileSystem.requireWritable()
+  }
+
   /// Sets blocks aside: holes in the range become unwritten extents that read as zeros.
   public func allocate(
     _ range: Range<UInt64>, keepSize: Bool = false

@@ -11,17 +11,8 @@ extension FileSystem {
   func fallocate(
     _ node: Node, mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
   ) throws(FileSystemError) {
-    guard offset >= 0, length > 0 else { throw .refused(.invalidArgument) }
-    let request = try mode.request()
-    guard access.contains(.write) else { throw .refused(.badFileDescriptor) }
-    try checkFallocateTarget(node, mode, access)
-    let end = offset.addingReportingOverflow(length)
-    guard !end.overflow, UInt64(end.partialValue) <= maximumFileSize else {
-      throw .refused(.fileTooLarge)
-    }
-    // ext4 shares no blocks: nothing to unshare, and the kernel's says so at this point.
-    if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
-    let range = UInt64(offset)..<UInt64(end.partialValue)
+    let (request, range) = try checkFallocate(
+      node, mode: mode, offset: offset, length: length, access: access)
     let keepSize = mode.contains(.keepSize)
     let claim = access.claim
 
@@ -49,6 +40,23 @@ extension FileSystem {
       }
       try syncIfFlagged(node)
     }
+  }
+
+  /// What is asked for, of which bytes; the errors that do not depend on the file's contents.
+  func checkFallocate(
+    _ node: Node, mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
+  ) throws(FileSystemError) -> (FallocateMode.Request, Range<UInt64>) {
+    guard offset >= 0, length > 0 else { throw .refused(.invalidArgument) }
+    let request = try mode.request()
+    guard access.contains(.write) else { throw .refused(.badFileDescriptor) }
+    try checkFallocateTarget(node, mode, access)
+    let end = offset.addingReportingOverflow(length)
+    guard !end.overflow, UInt64(end.partialValue) <= maximumFileSize else {
+      throw .refused(.fileTooLarge)
+    }
+    // ext4 shares no blocks: nothing to unshare, and the kernel's says so at this point.
+    if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
+    return (request, UInt64(offset)..<UInt64(end.partialValue))
   }
 
   private func checkFallocateTarget(

@@ -55,12 +55,7 @@ extension FileSystem {
   ) throws(FileSystemError) {
     let flags = node.state.withLock { node.inode.flags }
     if flags.contains(.immutable) { throw .refused(.notPermitted) }
-    if flags.contains(.append) {
-      let onlyNow =
-        change.mode == nil && change.uid == nil && change.gid == nil && change.size == nil
-        && (change.accessTime ?? .now) == .now && (change.modificationTime ?? .now) == .now
-      guard onlyNow else { throw .refused(.notPermitted) }
-    }
+    if flags.contains(.append), !change.suitsAppendOnly { throw .refused(.notPermitted) }
     if let size = change.size {
       switch node.kind {
       case .regular: try truncate(node, to: size)
@@ -68,12 +63,13 @@ extension FileSystem {
       default: throw .refused(.invalidArgument)
       }
     }
-    let accessChange = try planAccessChange(of: node, toMode: change.mode)
+    let loss = node.kind == .directory ? [] : change.loses
+    let xattrChange = try planXattrs(of: node, mode: change.mode, loss)
     let xattrs = try xattrs(of: node)
     try perform(
-      reserving: UInt64(accessChange?.newBlockCount ?? 0), claim: claim(of: caller)
+      reserving: UInt64(xattrChange?.newBlockCount ?? 0), claim: claim(of: caller)
     ) { (operation) throws(FileSystemError) in
-      if let accessChange { try xattrs.apply(accessChange, operation) }
+      if let xattrChange { try xattrs.apply(xattrChange, operation) }
       try node.withState { () throws(FileSystemError) in
         let extraSize = node.inode.extraSize
         if let mode = change.mode {
@@ -81,7 +77,7 @@ extension FileSystem {
         }
         if let uid = change.uid { node.inode.uid = uid }
         if let gid = change.gid { node.inode.gid = gid }
-        if change.dropsPrivileges { dropPrivilegeBits(node) }
+        node.inode.mode = loss.remaining(of: node.inode.mode)
         if let time = change.accessTime {
           node.inode.accessTime = Inode.storable(self.time(time), extraSize: extraSize)
         }
@@ -94,12 +90,33 @@ extension FileSystem {
     }
   }
 
-  /// What a write or truncate by an ordinary user does to a program's privileges: no more
-  /// set-user-ID, and no set-group-ID where the group may execute. Called under `node.state`.
-  private func dropPrivilegeBits(_ node: Node) {
-    guard node.kind == .regular else { return }
-    node.inode.mode &= ~0o4000
-    if node.inode.mode & 0o010 != 0 { node.inode.mode &= ~0o2000 }
+  /// Takes privileges from a file whose contents are about to change; only then is the change made.
+  /// False, and nothing is written, where there is nothing to take. Append-only files lose theirs,
+  /// too: appending is a write. EPERM where the inode is immutable, as the write itself would give.
+  public func dropPrivileges(
+    _ loss: PrivilegeLoss, of inode: InodeNumber
+  ) throws(FileSystemError) -> Bool {
+    try requireWritable()
+    return try withNode(inode) { (node) throws(FileSystemError) -> Bool in
+      try node.lock.withExclusiveLock { () throws(FileSystemError) -> Bool in
+        let inode = node.state.withLock { node.inode }
+        if inode.flags.contains(.immutable) { throw .refused(.notPermitted) }
+        let xattrChange = try planXattrs(of: node, mode: nil, loss)
+        let mode = loss.remaining(of: inode.mode)
+        guard mode != inode.mode || xattrChange?.isEmpty == false else { return false }
+        let xattrs = try xattrs(of: node)
+        try perform(reserving: UInt64(xattrChange?.newBlockCount ?? 0), claim: .tree) {
+          (operation) throws(FileSystemError) in
+          if let xattrChange { try xattrs.apply(xattrChange, operation) }
+          node.state.withLock {
+            node.inode.mode = mode
+            touchAttributes(node)
+          }
+          operation.changed(node)
+        }
+        return true
+      }
+    }
   }
 
   private func time(_ time: AttributeChange.Time) -> Timestamp {
@@ -108,41 +125,12 @@ extension FileSystem {
     case .at(let time): time
     }
   }
+}
 
-  // MARK: Flags
-
-  /// The flags that chattr(1) may change.
-  public static let changeableFlags: InodeFlags = [
-    .secureDeletion, .undelete, .compressed, .synchronous, .immutable, .append, .noDump,
-    .noAccessTime, .journalData, .noTailMerging, .directorySynchronous, .topDirectory,
-    .projectInherit,
-  ]
-
-  /// FS_IOC_SETFLAGS: sets the changeable flags as given; the others stay. EOPNOTSUPP for a change
-  /// of `extents`, which would need the file to be converted.
-  public func setInodeFlags(
-    _ flags: InodeFlags, of inode: InodeNumber
-  ) throws(FileSystemError) {
-    try requireWritable()
-    try withNode(inode) { (node) throws(FileSystemError) in
-      try node.lock.withExclusiveLock { () throws(FileSystemError) in
-        let old = node.state.withLock { node.inode.flags }
-        guard old.contains(.extents) == flags.contains(.extents) || node.map == nil else {
-          throw .refused(.notSupportedOnSocket)
-        }
-        if old.contains(.journalData) != flags.contains(.journalData) {
-          try settleJournaledData(of: node)
-        }
-        try perform { (operation) throws(FileSystemError) in
-          try node.withState { () throws(FileSystemError) in
-            node.inode.flags = InodeFlags(
-              rawValue: old.subtracting(Self.changeableFlags).rawValue
-                | flags.intersection(Self.changeableFlags).rawValue)
-            touchAttributes(node)
-            operation.changed(node)
-          }
-        }
-      }
-    }
+extension AttributeChange {
+  /// Whether a file that is only appended to takes the change: both times set to now, or none.
+  fileprivate var suitsAppendOnly: Bool {
+    mode == nil && uid == nil && gid == nil && size == nil && accessTime == modificationTime
+      && (accessTime ?? .now) == .now
   }
 }

@@ -37,15 +37,20 @@ extension FileSystem {
 
   /// setxattr(2): EEXIST and ENODATA as the flags say, ENOSPC where there is no room, E2BIG past
   /// 64 KiB. An access ACL changes the mode; one that the mode can say is not stored.
+  /// - Parameter dropsSetGroupID: an access ACL takes set-group-ID away: who sets it is neither in
+  ///   the file's group nor has CAP_FSETID.
   public func setExtendedAttribute(
     _ name: [UInt8], _ value: [UInt8], of inode: InodeNumber,
-    _ flags: ExtendedAttributeFlags = [], by caller: Caller = .superuser
+    _ flags: ExtendedAttributeFlags = [], by caller: Caller = .superuser,
+    dropsSetGroupID: Bool = false
   ) throws(FileSystemError) {
     let name = try XattrName(name)
     try changeXattrs(of: inode, name, caller) {
       (xattrs, inode) throws(FileSystemError) -> (XattrChange, UInt16) in
       if name == .accessACL || name == .defaultACL {
-        return try xattrs.planSetAccessControlList(name, value, mode: inode.mode)
+        var (change, mode) = try xattrs.planSetAccessControlList(name, value, mode: inode.mode)
+        if dropsSetGroupID, name == .accessACL { mode &= ~0o2000 }
+        return (change, mode)
       }
       return (try xattrs.planSet(name, value, flags), inode.mode)
     }
@@ -135,11 +140,24 @@ extension FileSystem {
     try xattrs.apply(change, operation)
   }
 
-  /// What chmod(2) changes in the access ACL; nil where there is none.
-  func planAccessChange(
-    of node: Node, toMode mode: UInt16?
+  /// What a change of attributes does to the extended ones: chmod(2) to the access ACL, and a
+  /// capability may go. Nil where there is nothing.
+  func planXattrs(
+    of node: Node, mode: UInt16?, _ loss: PrivilegeLoss
   ) throws(FileSystemError) -> XattrChange? {
-    guard let mode, node.kind != .symbolicLink else { return nil }
-    return try xattrs(of: node).planModeChange(to: mode)
+    let xattrs = try xattrs(of: node)
+    var access: AccessControlList?
+    if let mode, node.kind != .symbolicLink {
+      access = try xattrs.accessControlList(.accessACL)?.changingMode(to: mode)
+    }
+    let dropsCapability = loss.contains(.capability)
+    guard access != nil || dropsCapability else { return nil }
+    return try xattrs.plan { (layout) throws(FileSystemError) in
+      if let access {
+        let value = access.encodeForDisk()
+        if layout.value(of: .accessACL) != value { try layout.set(Xattr(.accessACL, value)) }
+      }
+      if dropsCapability { _ = layout.remove(.capability) }
+    }
   }
 }

@@ -170,7 +170,7 @@ extension FileSystem {
         let access = try inheritedAccess(parent, kind, mode, caller)
         let node = try perform(
           reserving: try blocksNeeded(for: insertion, in: parent) + blocks
-            + UInt64(access.attributes.isEmpty ? 0 : ExtendedAttributes.worstCaseNewBlocks),
+            + access.worstCaseNewBlocks,
           claim: claim(of: caller)
         ) { (operation) throws(FileSystemError) -> Node in
           let node = try allocateNode(in: parent, kind, access.mode, caller, mapsBlocks, operation)
@@ -189,7 +189,7 @@ extension FileSystem {
   }
 
   /// A new inode in memory, referenced once, with nothing in it.
-  private func allocateNode(
+  func allocateNode(
     in parent: Node, _ kind: FileKind, _ mode: UInt16, _ caller: Caller, _ mapsBlocks: Bool,
     _ operation: Operation
   ) throws(FileSystemError) -> Node {
@@ -210,7 +210,7 @@ extension FileSystem {
     }
     inode.linkCount = kind == .directory ? 2 : 1
     inode.generation = generations.withLock { $0.next() }
-    inode.flags = Self.inheritedFlags(template.flags, kind)
+    inode.flags = template.flags.inherited(by: kind)
     let maps =
       mapsBlocks && (kind == .regular || kind == .directory || kind == .symbolicLink)
     var map: ExtentMap?
@@ -226,19 +226,6 @@ extension FileSystem {
     let node = Node(number: number, kind: kind, inode: inode, map: map)
     nodes.insert(node)
     return node
-  }
-
-  /// What a new inode takes over from its directory (EXT4_FL_INHERITED).
-  private static func inheritedFlags(_ parent: InodeFlags, _ kind: FileKind) -> InodeFlags {
-    let inherited = parent.intersection([
-      .secureDeletion, .undelete, .compressed, .synchronous, .noDump, .noAccessTime, .journalData,
-      .noTailMerging, .directorySynchronous, .projectInherit,
-    ])
-    switch kind {
-    case .directory: return inherited
-    case .regular: return inherited.subtracting([.directorySynchronous, .projectInherit])
-    default: return inherited.intersection([.noDump, .noAccessTime])
-    }
   }
 
   // MARK: Link counts of directories

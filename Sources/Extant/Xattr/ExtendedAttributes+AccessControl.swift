@@ -47,12 +47,6 @@ extension ExtendedAttributes {
     return (try planStore(stored, name), mode)
   }
 
-  /// What chmod(2) to `mode` makes of the access list; nil where there is none.
-  func planModeChange(to mode: UInt16) throws(FileSystemError) -> XattrChange? {
-    guard let list = try accessControlList(.accessACL) else { return nil }
-    return try planStore(list.changingMode(to: mode), .accessACL)
-  }
-
   /// Stores or removes, with no complaint when there is nothing to remove.
   private func planStore(
     _ list: AccessControlList?, _ name: XattrName
@@ -91,6 +85,11 @@ struct InheritedAccess {
     }
     (access, self.mode) = directoryDefault.inherited(mode: mode)
     if FileKind(mode: mode) == .directory { standard = directoryDefault }
+  }
+
+  /// Blocks to reserve for them.
+  var worstCaseNewBlocks: UInt64 {
+    attributes.isEmpty ? 0 : UInt64(ExtendedAttributes.worstCaseNewBlocks)
   }
 
   /// The attributes to store.

@@ -17,7 +17,7 @@ extension FuseServer {
         guard let status = unsafe status else { throw .refused(.invalidArgument) }
         request.reply(
           attributes: try server.setAttributes(
-            of: try InodeNumber(fuse: inode), unsafe status.pointee, fields, by: request.caller))
+            request, of: try InodeNumber(fuse: inode), unsafe status.pointee, fields))
       }
     }
     unsafe operations.statfs = { raw, _ in
@@ -29,7 +29,7 @@ extension FuseServer {
   }
 
   private func setAttributes(
-    of inode: InodeNumber, _ status: stat, _ fields: Int32, by caller: Caller
+    _ request: Request, of inode: InodeNumber, _ status: stat, _ fields: Int32
   ) throws(FileSystemError) -> Attributes {
     var change = AttributeChange()
     if fields & FUSE_SET_ATTR_MODE != 0 {
@@ -50,19 +50,32 @@ extension FuseServer {
     if fields & FUSE_SET_ATTR_SIZE != 0 {
       guard let size = UInt64(exactly: status.st_size) else { throw .refused(.invalidArgument) }
       change.size = size
-      if Privileges.requestKillsSuid { change.dropsPrivileges = true }
     }
+    change.loses = try loss(of: inode, by: request, change)
+    // Also where it fails: what was changed before that counts.
+    defer { privileges.forget(inode) }
+    return try engine.setAttributes(change, of: inode, by: request.caller)
+  }
+
+  /// A change of the size is a write. One of the owner costs set-user-ID whoever makes it.
+  ///
+  /// A change of nothing at all is either chown(2) with -1 twice, which costs it, too, or what the
+  /// kernel sends ahead of a write to a file with privileges. The owner's costs the same both ways;
+  /// of others' the write may, and will, but not chown(2), nor root's write.
+  private func loss(
+    of inode: InodeNumber, by request: Request, _ change: AttributeChange
+  ) throws(FileSystemError) -> PrivilegeLoss {
+    if change.size != nil, !Privileges.requestKillsSuid { return .capability }
+    let changesNothing = change == AttributeChange()
     let changesOwner = change.uid != nil || change.gid != nil
-    if changesOwner, change.mode == nil, try engine.attributes(of: inode).kind != .directory {
-      change.dropsPrivileges = true
+    guard change.size != nil || changesOwner && change.mode == nil || changesNothing else {
+      return []
     }
-    privileges.forget(inode)
-    let attributes = try engine.setAttributes(change, of: inode, by: caller)
-    if change.size != nil {
-      try privileges.dropAfterChange(of: inode, engine, killsSuid: false)
-    } else if changesOwner, attributes.kind != .directory {
-      try privileges.dropCapability(of: inode, engine)
+    let attributes = try engine.attributes(of: inode)
+    let caller = request.caller.uid
+    if changesNothing, caller == 0 ? attributes.kind == .regular : caller != attributes.uid {
+      return []
     }
-    return attributes
+    return Self.loss(of: attributes, by: request)
   }
 }

@@ -44,7 +44,7 @@ extension FuseServer {
         let info = unsafe try FileInfo(info)
         guard let offset = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
         let bytes = unsafe UnsafeRawBufferPointer(start: buffer, count: size).bytes
-        request.reply(written: try server.write(bytes, at: offset, info))
+        request.reply(written: try server.write(request, bytes, at: offset, info))
       }
     }
     unsafe operations.release = { raw, _, info in
@@ -85,9 +85,11 @@ extension FuseServer {
         guard flags == 0, let from = UInt64(exactly: sourceOffset),
           let to = UInt64(exactly: targetOffset)
         else { throw .refused(.invalidArgument) }
+        // The kernel copies to no descriptor that appends.
+        guard !target.isAppendOnly else { throw .refused(.notPermitted) }
+        try server.dropPrivileges(
+          of: target.inode, by: request, killsSuid: request.caller.uid != 0)
         let copied = try server.copy(from: source, at: from, to: target, at: to, count)
-        try server.privileges.dropAfterChange(
-          of: target.inode, server.engine, killsSuid: request.caller.uid != 0)
         try target.syncIfAsked()
         request.reply(written: copied)
       }
@@ -104,14 +106,18 @@ extension FuseServer {
     _ request: Request, _ inode: InodeNumber, _ info: FileInfo
   ) throws(FileSystemError) -> OpenFile {
     let killsSuid = Privileges.requestKillsSuid
-    if info.access.contains(.write) { try requireWritableFlags(of: inode, info) }
+    let isWritable = info.access.contains(.write)
+    let isAppendOnly = isWritable ? try requireWritableFlags(of: inode, info) : false
     let file = try engine.openFile(inode, info.access(of: request.caller, on: engine))
     let open = OpenFile(
-      file, inode, isWritable: info.access.contains(.write), .init(info.flags), gates)
+      file, inode, isWritable: isWritable, isAppendOnly: isAppendOnly, .init(info.flags), gates)
     guard info.flags & O_TRUNC != 0 else { return open }
     do throws(FileSystemError) {
-      try file.truncate(to: 0)
-      try privileges.dropAfterChange(of: inode, engine, killsSuid: killsSuid)
+      try dropPrivileges(of: inode, by: request, killsSuid: killsSuid)
+      // Not through the file: Linux truncates one that is opened to read, too.
+      var change = AttributeChange()
+      change.size = 0
+      _ = try engine.setAttributes(change, of: inode)
     } catch {
       open.close()
       throw error
@@ -119,20 +125,23 @@ extension FuseServer {
     return open
   }
 
-  /// The kernel checks permissions, but knows no inode flags of a FUSE file.
+  /// The kernel checks permissions, but knows no inode flags of a FUSE file. True where it may only
+  /// be appended to.
   private func requireWritableFlags(
     of inode: InodeNumber, _ info: FileInfo
-  ) throws(FileSystemError) {
+  ) throws(FileSystemError) -> Bool {
     let flags = try engine.attributes(of: inode).flags
     let appendsOnly = info.flags & O_APPEND != 0 && info.flags & O_TRUNC == 0
     guard !flags.contains(.immutable), appendsOnly || !flags.contains(.append) else {
       throw .refused(.notPermitted)
     }
+    return flags.contains(.append)
   }
 
   private func create(
     _ request: Request, _ name: FileName, _ parent: InodeNumber, _ mode: mode_t, _ info: FileInfo
   ) throws(FileSystemError) {
+    let moment = privileges.now
     let attributes = try engine.createFile(
       name, in: parent, mode: UInt16(truncatingIfNeeded: mode & 0o7777), by: request.caller,
       retaining: true)
@@ -146,28 +155,29 @@ extension FuseServer {
       engine.forget(attributes.inode, count: 1)
       throw error
     }
-    if attributes.mode & 0o6000 == 0 { privileges.markClean(attributes.inode) }
+    if attributes.mode & 0o6000 == 0 { privileges.markClean(attributes.inode, since: moment) }
     request.reply(entry: attributes, open: open, info)
   }
 
   private func write(
-    _ bytes: RawSpan, at offset: UInt64, _ info: FileInfo
+    _ request: Request, _ bytes: RawSpan, at offset: UInt64, _ info: FileInfo
   ) throws(FileSystemError) -> Int {
     let open = try info.requireOpenFile()
     let isPage = info.isFromPageCache
-    let killsSuid = Privileges.requestKillsSuid
     // Where the end is, is ours to know; a page that a mapping dirtied has its place already.
     let appends = info.flags & O_APPEND != 0 && !isPage
+    if open.isAppendOnly, !appends, !isPage { _ = try requireWritableFlags(of: open.inode, info) }
+    if !isPage {
+      try dropPrivileges(
+        of: open.inode, by: request, killsSuid: Privileges.requestKillsSuid)
+    }
     let range = Self.range(offset, bytes.byteCount)
     let count = try open.gate.transfer(range, leavesPages: !isPage) {
       () throws(FileSystemError) in
       appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
     }
-    if !isPage {
-      try privileges.dropAfterChange(of: open.inode, engine, killsSuid: killsSuid)
-      // Not every kernel asks for it after a write.
-      try open.syncIfAsked()
-    }
+    // Not every kernel asks for it after a write.
+    if !isPage { try open.syncIfAsked() }
     return count
   }
 

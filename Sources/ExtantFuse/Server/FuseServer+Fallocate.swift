@@ -12,13 +12,14 @@ extension FuseServer {
       let request = unsafe Request(raw, "fallocate")
       request.serve { (server) throws(FileSystemError) in
         let open = try unsafe FileInfo(info).requireOpenFile()
+        let mode = FallocateMode(rawValue: mode)
         let range = FuseServer.range(UInt64(clamping: offset), Int(clamping: length))
+        try open.file.checkFallocate(mode: mode, offset: Int64(offset), length: Int64(length))
+        try server.dropPrivileges(
+          of: open.inode, by: request, killsSuid: request.caller.uid != 0)
         try open.gate.transfer(range, leavesPages: false) { () throws(FileSystemError) in
-          try open.file.fallocate(
-            mode: FallocateMode(rawValue: mode), offset: Int64(offset), length: Int64(length))
+          try open.file.fallocate(mode: mode, offset: Int64(offset), length: Int64(length))
         }
-        try server.privileges.dropAfterChange(
-          of: open.inode, server.engine, killsSuid: request.caller.uid != 0)
         try open.syncIfAsked()
         request.replyDone()
       }
@@ -38,11 +39,13 @@ extension FuseServer {
   ///
   /// Pages are never dropped with the gate closed: that may wait for a read at the gate.
   func fallocateByIoctl(_ request: Request, _ open: OpenFile, _ call: extant_fallocate) {
-    let killsSuid = request.caller.uid != 0
     shifts.run {
       do throws(FileSystemError) {
+        try open.file.checkFallocate(
+          mode: FallocateMode(rawValue: call.mode), offset: call.offset, length: call.length)
+        try self.dropPrivileges(
+          of: open.inode, by: request, killsSuid: request.caller.uid != 0)
         try self.shift(open, call)
-        try self.privileges.dropAfterChange(of: open.inode, self.engine, killsSuid: killsSuid)
         try open.syncIfAsked()
         request.reply(ioctl: [])
       } catch { request.fail(error, self) }

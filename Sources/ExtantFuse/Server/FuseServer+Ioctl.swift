@@ -38,13 +38,12 @@ extension FuseServer {
     case extant_fs_ioc_getflags, extant_fs_ioc32_getflags:
       request.reply(ioctl: Self.encoded(try inodeFlags(of: call.inode)))
     case extant_fs_ioc_setflags, extant_fs_ioc32_setflags:
-      try setInodeFlags(try call.value(as: UInt32.self), of: call.inode)
-      request.reply(ioctl: [])
+      setInodeFlags(
+        request, InodeFlags(rawValue: try call.value(as: UInt32.self)), of: call.inode)
     case extant_fs_ioc_fsgetxattr:
       request.reply(ioctl: Self.encoded(try fileAttributes(of: call.inode)))
     case extant_fs_ioc_fssetxattr:
-      try setFileAttributes(try call.value(as: fsxattr.self), of: call.inode)
-      request.reply(ioctl: [])
+      try setFileAttributes(request, try call.value(as: fsxattr.self), of: call.inode)
     case extant_fs_ioc_getversion, extant_fs_ioc32_getversion:
       request.reply(ioctl: Self.encoded(try engine.attributes(of: call.inode).generation))
     case extant_fs_ioc_getfslabel:
@@ -118,39 +117,6 @@ extension FuseServer {
     return entry
   }
 
-  // MARK: flags
-
-  private func inodeFlags(of inode: InodeNumber) throws(FileSystemError) -> UInt32 {
-    try engine.attributes(of: inode).flags.rawValue
-  }
-
-  private func setInodeFlags(_ flags: UInt32, of inode: InodeNumber) throws(FileSystemError) {
-    try engine.setInodeFlags(InodeFlags(rawValue: flags), of: inode)
-    invalidateAttributes(of: inode)
-  }
-
-  private func fileAttributes(of inode: InodeNumber) throws(FileSystemError) -> fsxattr {
-    let attributes = try engine.attributes(of: inode)
-    var result = fsxattr()
-    result.fsx_xflags = XFlags.from(attributes.flags)
-    result.fsx_projid = attributes.projectID
-    return result
-  }
-
-  private func setFileAttributes(
-    _ wanted: fsxattr, of inode: InodeNumber
-  ) throws(FileSystemError) {
-    let attributes = try engine.attributes(of: inode)
-    guard wanted.fsx_extsize == 0, wanted.fsx_cowextsize == 0 else {
-      throw .refused(.invalidArgument)
-    }
-    guard wanted.fsx_projid == attributes.projectID, wanted.fsx_xflags & ~XFlags.all == 0 else {
-      throw .refused(.notSupportedOnSocket)
-    }
-    let flags = XFlags.apply(wanted.fsx_xflags, to: attributes.flags)
-    try setInodeFlags(flags.rawValue, of: inode)
-  }
-
   // MARK: the whole filesystem
 
   private func trim(_ range: fstrim_range) throws(FileSystemError) -> fstrim_range {
@@ -203,26 +169,4 @@ struct FiemapHeader: BitwiseCopyable {
   var mappedExtents: UInt32
   var extentCount: UInt32
   var reserved: UInt32
-}
-
-/// `FS_XFLAG_*` of FS_IOC_FSGETXATTR against ext4's inode flags.
-enum XFlags {
-  private static let pairs: [(xflag: UInt32, flag: InodeFlags)] = [
-    (UInt32(FS_XFLAG_IMMUTABLE), .immutable), (UInt32(FS_XFLAG_APPEND), .append),
-    (UInt32(FS_XFLAG_SYNC), .synchronous), (UInt32(FS_XFLAG_NOATIME), .noAccessTime),
-    (UInt32(FS_XFLAG_NODUMP), .noDump), (UInt32(FS_XFLAG_PROJINHERIT), .projectInherit),
-  ]
-  static let all = pairs.reduce(0) { $0 | $1.xflag }
-
-  static func from(_ flags: InodeFlags) -> UInt32 {
-    pairs.reduce(0) { flags.contains($1.flag) ? $0 | $1.xflag : $0 }
-  }
-
-  static func apply(_ xflags: UInt32, to flags: InodeFlags) -> InodeFlags {
-    var flags = flags
-    for (xflag, flag) in pairs {
-      if xflags & xflag != 0 { flags.insert(flag) } else { flags.remove(flag) }
-    }
-    return flags
-  }
 }

@@ -1,3 +1,4 @@
+import CExtantSystem
 import CFuse3
 import Extant
 import ExtantBase
@@ -30,11 +31,10 @@ extension FuseServer {
         guard let name = unsafe name else { throw .refused(.invalidArgument) }
         let inode = try InodeNumber(fuse: inode)
         let value = unsafe [UInt8](UnsafeRawBufferPointer(start: value, count: count))
-        server.privileges.forget(inode)
         try server.engine.setExtendedAttribute(
           unsafe text(of: name), value, of: inode,
-          ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)), by: request.caller)
-        // A write may have called the file clean between the two.
+          ExtendedAttributeFlags(rawValue: UInt32(bitPattern: flags)), by: request.caller,
+          dropsSetGroupID: csys_fuse_acl_kills_sgid() != 0)
         server.privileges.forget(inode)
         // The kernel asks anew for the change time alone; an attribute block counts, too.
         server.invalidateAttributes(of: inode)

@@ -11,6 +11,9 @@ final class OpenFile: Sendable {
   let file: File
   /// In an ioctl the kernel does not check how the file was opened, and does not tell.
   let isWritable: Bool
+  /// The inode was append-only when it was opened: so is this, though fcntl(2) lets go of O_APPEND
+  /// without asking us.
+  let isAppendOnly: Bool
   let gate: InodeGate
   private let synchrony: Synchrony
   private let gates: InodeGates
@@ -32,12 +35,13 @@ final class OpenFile: Sendable {
   }
 
   init(
-    _ file: File, _ inode: InodeNumber, isWritable: Bool, _ synchrony: Synchrony,
-    _ gates: InodeGates
+    _ file: File, _ inode: InodeNumber, isWritable: Bool, isAppendOnly: Bool = false,
+    _ synchrony: Synchrony, _ gates: InodeGates
   ) {
     self.file = file
     self.inode = inode
     self.isWritable = isWritable
+    self.isAppendOnly = isAppendOnly
     self.synchrony = synchrony
     self.gates = gates
     gate = gates.enter(inode)

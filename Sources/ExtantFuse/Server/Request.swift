@@ -34,6 +34,23 @@ import SystemPackage
       umask: UInt16(truncatingIfNeeded: context.pointee.umask & 0o7777))
   }
 
+  /// Whether the caller is in the group, as root counts to be in any. Asks the system for the
+  /// supplementary groups, so only while the caller waits.
+  func isCaller(inGroup group: UInt32) -> Bool {
+    if caller.uid == 0 || caller.gid == group { return true }
+    var groups = [gid_t](repeating: 0, count: 64)
+    while true {
+      let room = groups.count
+      let count = unsafe groups.withUnsafeMutableBufferPointer { buffer in
+        unsafe fuse_req_getgroups(raw, Int32(buffer.count), buffer.baseAddress)
+      }
+      // What cannot be told counts as no member: less is kept.
+      guard count > 0 else { return false }
+      if Int(count) <= room { return groups.prefix(Int(count)).contains(group) }
+      groups = [gid_t](repeating: 0, count: Int(count))
+    }
+  }
+
   var process: Int32 {
     guard let context = unsafe fuse_req_ctx(raw) else { return 0 }
     return unsafe context.pointee.pid

@@ -1,6 +1,6 @@
 import Threading
 
-/// The thread on which fallocate by ioctl runs.
+/// The thread on which fallocate by ioctl runs, and what makes a file immutable.
 ///
 /// Such a call makes the kernel write its cached pages back, as requests that other threads must be
 /// free to serve. So it never occupies a thread of the request loop, however many programs shift

@@ -33,6 +33,13 @@ int64_t ts_pread(int fd, void *bytes, size_t count, int64_t offset);
 int64_t ts_pwrite(int fd, const void *bytes, size_t count, int64_t offset);
 // write(2), for descriptors opened with TS_APPEND.
 int64_t ts_append(int fd, const void *bytes, size_t count);
+// pwrite(2) past the kernel's cache (O_DIRECT while it lasts), from aligned memory. `count` bytes of
+// `letter`; count and offset are multiples of 4,096.
+int64_t ts_pwrite_direct(int fd, uint8_t letter, size_t count, int64_t offset);
+// The same, asynchronously (io_submit), waited for.
+int64_t ts_aio_write_direct(int fd, uint8_t letter, size_t count, int64_t offset);
+// fcntl(F_SETFL): with O_APPEND or without.
+int64_t ts_set_append(int fd, int appends);
 int64_t ts_ftruncate(int fd, int64_t size);
 int64_t ts_fallocate(int fd, int mode, int64_t offset, int64_t length);
 enum ts_whence { TS_SEEK_DATA, TS_SEEK_HOLE };
@@ -46,11 +53,24 @@ int64_t ts_copy_file_range(int from, int64_t from_offset, int to, int64_t to_off
 // Copy through a shared mapping. A fault on a page past the end of the file gives EFAULT.
 int64_t ts_mmap_read(int fd, void *bytes, size_t count, int64_t offset);
 int64_t ts_mmap_write(int fd, const void *bytes, size_t count, int64_t offset);
+// The first page of a file, mapped shared; NULL where it cannot be. Ends with ts_unmap_page.
+void *ts_map_page(int fd);
+void ts_poke(void *page, size_t offset, uint8_t byte);
+void ts_unmap_page(void *page);
 
 int64_t ts_fstat(int fd, struct ts_status *status);
 // The size, mode and blocks alone, asked of the filesystem (AT_STATX_FORCE_SYNC).
 int64_t ts_fstat_now(int fd, struct ts_status *status);
 int64_t ts_lstat(const char *path, struct ts_status *status);
+// The mode that execve(2) would go by: asked of the kernel's cache after access(2), not of the
+// filesystem.
+int64_t ts_cached_mode(const char *path);
+// name_to_handle_at(2): the whole structure. Returns its length. ERANGE: too small.
+int64_t ts_handle(const char *path, void *handle, size_t capacity);
+// open_by_handle_at(2), to read. `mount_fd` is open below the mount that the handle is of.
+int64_t ts_open_handle(int mount_fd, const void *handle, size_t count);
+// Drops what the kernel has cached of names and inodes that nobody uses, of all filesystems.
+int64_t ts_drop_inodes(void);
 int64_t ts_mkdir(const char *path, uint32_t mode);
 int64_t ts_rmdir(const char *path);
 int64_t ts_unlink(const char *path);
@@ -84,6 +104,8 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
 
 int64_t ts_process_id(void);
 int ts_is_root(void);
+// Runs `body` on a thread of its own as another user, in `count` supplementary groups.
+int64_t ts_as(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count, void (*body)(void *), void *argument);
 // Whether a process of this number lives.
 int ts_process_lives(int64_t process);
 uint64_t ts_monotonic_nanoseconds(void);
