@@ -41,6 +41,7 @@ public final class File: @unchecked Sendable {
   ) throws(FileSystemError) -> Int {
     guard access.contains(.read) else { throw .refused(.badFileDescriptor) }
     try requireContents()
+    try fileSystem.requireRunning()
     let window = readAhead.window(
       offset: offset, byteCount: bytes.byteCount, blockSize: fileSystem.blockSize64)
     node.lock.lockShared()

@@ -97,7 +97,7 @@ extension FileSystem {
   }
 
   /// shutDown was asked for: what fails after that is no news.
-  private var isShutDown: Bool { journal.abortReason == .refused(.readOnlyFileSystem) }
+  var isShutDown: Bool { hasShutDown.load(ordering: .relaxed) }
 
   private func note(_ error: FileSystemError) {
     let record = errorRecord(of: error)

@@ -136,6 +136,7 @@ extension FileSystem {
   public func openFile(
     _ inode: InodeNumber, _ access: FileAccess
   ) throws(FileSystemError) -> File {
+    try requireRunning()
     if access.contains(.write) { try requireWritable() }
     let node = try acquire(inode)
     if access.contains(.write), node.kind == .directory {

@@ -14,6 +14,7 @@ extension FileSystem {
     _ name: [UInt8], of inode: InodeNumber
   ) throws(FileSystemError) -> [UInt8] {
     let name = try XattrName(name)
+    try requireRunning()
     return try withNode(inode) { (node) throws(FileSystemError) -> [UInt8] in
       try node.lock.withSharedLock { () throws(FileSystemError) -> [UInt8] in
         guard let value = try xattrs(of: node).linuxValue(of: name) else {

@@ -4,6 +4,7 @@ import Ext4Format
 import ExtantBase
 import ExtentMap
 import Journal
+import Synchronization
 import Threading
 
 /// An open ext4 filesystem.
@@ -116,6 +117,8 @@ public final class FileSystem: @unchecked Sendable {
   let journalsAllData: Bool
   /// Errors are recorded that no superblock on the device tells of yet.
   let errorsToWrite = Guarded(false)
+  /// Set once, by `shutDown`. Looked at by every read, so no lock.
+  let hasShutDown = Atomic(false)
   /// Around writes of the superblock past the journal.
   let recordLock = Lock()
   let extentCapacities: ExtentCapacities
@@ -262,7 +265,13 @@ public final class FileSystem: @unchecked Sendable {
     return "was not cleanly unmounted; unmount it and run e2fsck -f"
   }
 
+  /// EIO after `shutDown`, as the kernel gives it for whatever needs more than names and attributes.
+  func requireRunning() throws(FileSystemError) {
+    if isShutDown { throw .refused(.ioError) }
+  }
+
   func requireWritable() throws(FileSystemError) {
+    try requireRunning()
     if readOnlyReason != nil { throw .refused(.readOnlyFileSystem) }
     if journal.abortReason != nil { throw .refused(.readOnlyFileSystem) }
   }
@@ -303,7 +312,7 @@ public final class FileSystem: @unchecked Sendable {
   private func finishWriting() -> FileSystemError? {
     if let reason = journal.abortReason {
       writeRecordAtClose()
-      return reason
+      return isShutDown ? .refused(.ioError) : reason
     }
     // References that are left now will never be given back.
     for node in orphans.withLock({ $0.nodes }) { deleteUnreferenced(node) }

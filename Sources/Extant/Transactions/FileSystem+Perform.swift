@@ -33,6 +33,7 @@ extension FileSystem {
       handle = try journal.begin(credits: credits)
     } catch {
       blocks.release(reserved)
+      try requireRunning()
       throw error
     }
     let operation = Operation(fileSystem: self, handle: handle, reserved: reserved)

@@ -10,6 +10,7 @@ extension FileSystem {
   func sync(_ node: Node, dataOnly: Bool) throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
     // Nothing that was changed since the last commit will ever be durable.
+    try requireRunning()
     if let reason = journal.abortReason { throw reason }
     try watch { () throws(FileSystemError) in try writeBack(node) }
     let ticket = journal.flushTicket
@@ -35,6 +36,7 @@ extension FileSystem {
   /// Everything so far is durable when this returns.
   public func sync() throws(FileSystemError) {
     guard readOnlyReason == nil else { return }
+    try requireRunning()
     if let reason = journal.abortReason { throw reason }
     try watch { () throws(FileSystemError) in try writeEverything() }
   }
@@ -47,14 +49,16 @@ extension FileSystem {
   /// How `shutDown` treats what is not on the device yet.
   public enum ShutDownMode: Sendable { case flush, noFlush }
 
-  /// Stops the filesystem at once: later changes are refused with EROFS, reading goes on. What was
-  /// not yet durable is lost with `noFlush`; what `flush` could not write is thrown afterwards.
+  /// Stops the filesystem at once: later changes, syncs and reads of contents are refused with EIO;
+  /// names and attributes can still be looked at. What was not yet durable is lost with `noFlush`;
+  /// what `flush` could not write is thrown afterwards.
   public func shutDown(_ mode: ShutDownMode) throws(FileSystemError) {
     var failure: FileSystemError?
     if mode == .flush {
       do throws(FileSystemError) { try sync() } catch { failure = error }
       do throws(FileSystemError) { try journal.checkpoint() } catch { failure = failure ?? error }
     }
+    hasShutDown.store(true, ordering: .relaxed)
     journal.abort(.refused(.readOnlyFileSystem))
     if let failure { throw failure }
   }
