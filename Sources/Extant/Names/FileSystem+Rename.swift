@@ -5,19 +5,20 @@ import struct SystemPackage.Errno
 /// renameat2(2).
 extension FileSystem {
   /// Throws ENOENT, EEXIST (`noReplace`), EINVAL (a directory into itself), ENOTEMPTY, ENOTDIR,
-  /// EISDIR, EMLINK, EPERM, ENOSPC; EBUSY for "." and "..".
+  /// EISDIR, EMLINK, EPERM, ENOSPC; EBUSY for "." and "..". A whiteout is `caller`'s.
   public func rename(
     _ name: FileName, in parent: InodeNumber, to newName: FileName, in newParent: InodeNumber,
     _ flags: RenameFlags = [], by caller: Caller = .superuser
   ) throws(FileSystemError) {
     try requireWritable()
-    guard flags.subtracting([.noReplace, .exchange]).isEmpty, flags != [.noReplace, .exchange]
+    guard flags.isSubset(of: [.noReplace, .exchange, .whiteout]),
+      !flags.contains(.exchange) || flags == .exchange
     else { throw .refused(.invalidArgument) }
     if name.isDotOrDotDot { throw .refused(.resourceBusy) }
     if newName.isDotOrDotDot {
       throw .refused(flags.contains(.noReplace) ? .fileExists : .resourceBusy)
     }
-    var rename = Rename(name: name, newName: newName, flags: flags, claim: claim(of: caller))
+    var rename = Rename(name: name, newName: newName, flags: flags, caller: caller)
     if parent == newParent {
       try withNode(parent) { (parent) throws(FileSystemError) in
         try parent.lock.withExclusiveLock { () throws(FileSystemError) in
@@ -128,9 +129,9 @@ extension FileSystem {
     if rename.flags.contains(.exchange), let target, let newMatch {
       try exchange((node, match, parent), (target, newMatch, newParent))
     } else {
-      try move(
-        (node, match, parent), to: newParent, rename.newName, replacing: target, newMatch,
-        rename.claim)
+      let whiteout = try move(
+        (node, match, parent), to: newParent, rename, replacing: target, newMatch)
+      if let whiteout { rename.held.append(whiteout) }
     }
   }
 
@@ -159,10 +160,11 @@ extension FileSystem {
     }
   }
 
+  /// Returns the whiteout that takes the old name, if there is to be one.
   private func move(
-    _ source: Place, to newParent: Node, _ newName: FileName, replacing target: Node?,
-    _ newMatch: DirectoryMatch?, _ claim: BlockAllocator.Claim
-  ) throws(FileSystemError) {
+    _ source: Place, to newParent: Node, _ rename: Rename, replacing target: Node?,
+    _ newMatch: DirectoryMatch?
+  ) throws(FileSystemError) -> Node? {
     let node = source.node
     if let target {
       if node.kind == .directory, target.kind != .directory { throw .refused(.notDirectory) }
@@ -173,15 +175,34 @@ extension FileSystem {
     } else if node.kind == .directory, source.parent !== newParent {
       try requireRoomForSubdirectory(newParent)
     }
-    let insertion = newMatch == nil ? try planInsertion(of: newName, in: newParent) : nil
+    let insertion = newMatch == nil ? try planInsertion(of: rename.newName, in: newParent) : nil
     var needed: UInt64 = 0
     if let insertion { needed = try blocksNeeded(for: insertion, in: newParent) }
     let up = try parentEntry(of: node, movingFrom: source.parent, to: newParent)
-    try perform(reserving: needed, claim: claim) { (operation) throws(FileSystemError) in
+    let access = try whiteoutAccess(rename, in: source.parent)
+    if let access { needed += access.worstCaseNewBlocks }
+    return try perform(
+      reserving: needed, claim: claim(of: rename.caller),
+      credits: access == nil ? Self.ordinaryCredits : whiteoutCredits
+    ) { (operation) throws(FileSystemError) -> Node? in
+      // First: it is what may fail for want of an inode.
+      var whiteout: Node?
+      if let access {
+        let new = try allocateNode(
+          in: source.parent, .characterDevice, access.mode, rename.caller, false, operation)
+        try apply(access, to: new, operation)
+        operation.changed(new)
+        whiteout = new
+      }
       if let newMatch {
         try entries(of: newParent).replace(newMatch, with: node.number, node.kind, operation)
       }
-      try entries(of: source.parent).remove(source.match, operation)
+      if let whiteout {
+        try entries(of: source.parent).replace(
+          source.match, with: whiteout.number, whiteout.kind, operation)
+      } else {
+        try entries(of: source.parent).remove(source.match, operation)
+      }
       if let insertion {
         try entries(of: newParent).insert(insertion, inode: node.number, node.kind, operation)
       }
@@ -194,8 +215,20 @@ extension FileSystem {
       operation.changed(node)
       entriesChanged(of: source.parent, operation)
       entriesChanged(of: newParent, operation)
+      return whiteout
     }
   }
+
+  /// With what access a whiteout comes to be in `parent`; nil where none is asked for.
+  private func whiteoutAccess(
+    _ rename: Rename, in parent: Node
+  ) throws(FileSystemError) -> InheritedAccess? {
+    guard rename.flags.contains(.whiteout) else { return nil }
+    return try inheritedAccess(parent, .characterDevice, 0, rename.caller)
+  }
+
+  /// A rename and a creation.
+  private var whiteoutCredits: Int { min(2 * Self.ordinaryCredits, journal.maximumCredits) }
 
   /// The entry ".." of a directory that gets another parent; nil where nothing changes.
   private func parentEntry(
@@ -224,8 +257,7 @@ private struct Rename {
   var name: FileName
   var newName: FileName
   var flags: RenameFlags
-  /// What a new block of the directory may be taken from.
-  var claim: BlockAllocator.Claim
+  var caller: Caller
   /// The old and the new parent with all directories above them; empty where they are the same.
   var above: Set<InodeNumber> = []
   var aboveNew: Set<InodeNumber> = []

@@ -95,9 +95,6 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         let name = unsafe try FileName(name)
         let newName = unsafe try FileName(newName)
-        // RENAME_WHITEOUT would need the character device 0:0 of overlay filesystems.
-        let known = RenameFlags([.noReplace, .exchange]).rawValue
-        guard flags & ~known == 0 else { throw .refused(.invalidArgument) }
         try server.engine.rename(
           name, in: try InodeNumber(fuse: parent), to: newName,
           in: try InodeNumber(fuse: newParent), RenameFlags(rawValue: flags), by: request.caller)
