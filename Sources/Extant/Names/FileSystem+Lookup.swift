@@ -21,6 +21,37 @@ extension FileSystem {
     }
   }
 
+  /// The inode of this number, retained: what opens a file handle, which may be old or made up.
+  ///
+  /// Throws ENOENT where the number is no file's, or no longer; nothing of that counts as corruption.
+  /// Whether the file is the one that the handle was made of, `Attributes.generation` tells.
+  public func retain(_ inode: InodeNumber) throws(FileSystemError) -> Attributes {
+    let isFile =
+      inode == .root
+      || inode.rawValue >= superblock.firstInode && inode.rawValue <= superblock.inodeCount
+        && !hidden.contains(inode)
+    guard isFile else { throw .refused(.noSuchFileOrDirectory) }
+    // The table may hold anything where no inode is in use.
+    if nodes.existing(inode) == nil, try !inodes.isAllocated(inode) {
+      throw .refused(.noSuchFileOrDirectory)
+    }
+    let node = try acquire(inode)
+    let isGone = node.state.withLock {
+      node.inode.linkCount == 0 || node.inode.flags.contains(.eaInode)
+    }
+    guard !isGone else {
+      release(node)
+      throw .refused(.noSuchFileOrDirectory)
+    }
+    return attributes(of: node)
+  }
+
+  /// Files of the filesystem itself that need not be among the reserved inodes.
+  private var hidden: [InodeNumber] {
+    [superblock.journalInode, superblock.orphanFileInode, superblock.quotaInode(.project)]
+      .compactMap { $0 }
+  }
+
   /// Gives back references that `retaining` took.
   public func forget(_ inode: InodeNumber, count: UInt64 = 1) {
     guard let node = nodes.existing(inode) else { return }

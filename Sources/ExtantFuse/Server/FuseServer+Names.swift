@@ -108,7 +108,10 @@ extension FuseServer {
   ) throws(FileSystemError) {
     let attributes: Attributes
     do throws(FileSystemError) {
-      attributes = try engine.lookup(name, in: parent, retaining: true)
+      // Asked of any kind of inode that is known by a file handle alone (FUSE_CAP_EXPORT_SUPPORT).
+      attributes =
+        name.bytes == [UInt8(ascii: ".")]
+        ? try engine.retain(parent) : try engine.lookup(name, in: parent, retaining: true)
     } catch {
       guard error == .refused(.noSuchFileOrDirectory) else { throw error }
       return request.replyNoEntry()
