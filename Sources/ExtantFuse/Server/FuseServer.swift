@@ -60,7 +60,7 @@ final class FuseServer: Sendable {
     var wanted = connection.want
     for capability in [
       FUSE_CAP_ASYNC_READ, FUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_EXPORT_SUPPORT, FUSE_CAP_DONT_MASK,
-      FUSE_CAP_IOCTL_DIR, FUSE_CAP_READDIRPLUS, FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_ASYNC_DIO,
+      FUSE_CAP_IOCTL_DIR, FUSE_CAP_READDIRPLUS, FUSE_CAP_READDIRPLUS_AUTO,
       FUSE_CAP_PARALLEL_DIROPS, FUSE_CAP_POSIX_ACL, FUSE_CAP_CACHE_SYMLINKS,
       FUSE_CAP_NO_OPENDIR_SUPPORT, FUSE_CAP_EXPLICIT_INVAL_DATA,
     ] {
@@ -68,9 +68,11 @@ final class FuseServer: Sendable {
     }
     // Invalidation by mtime would throw pages away after each of our own writes. The writeback
     // cache would overrule our sizes and times, and measured slower. Version 2 of killpriv is asked
-    // for below libfuse. Splicing does not pass our own reads and writes.
+    // for below libfuse. Splicing does not pass our own reads and writes. Of an asynchronous direct
+    // write the kernel drops no cached pages when it ends, so buffered readers would see old bytes.
     for capability in [
-      FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_HANDLE_KILLPRIV,
+      FUSE_CAP_ASYNC_DIO, FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_WRITEBACK_CACHE,
+      FUSE_CAP_HANDLE_KILLPRIV,
       FUSE_CAP_SPLICE_READ, FUSE_CAP_SPLICE_WRITE, FUSE_CAP_SPLICE_MOVE,
     ] {
       wanted &= ~UInt32(bitPattern: capability)
