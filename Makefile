@@ -90,12 +90,12 @@ fsck-bench: deps ## extant fsck beside e2fsck, on 100,000 files (FILES=n)
 	$(RELEASE) --product checks
 	"$$($(RELEASE) --show-bin-path)/checks" time --files $(or $(FILES),100000)
 
-fuzz: deps ## Fuzz opening, checking, repairing and reading of images (RUNS=n, over two jobs)
+fuzz: deps ## Fuzz opening, checking, repairing, reading of images: 10,000,000 executions or two hours (RUNS=n SECONDS=n JOBS=n CORPUS=folder IMAGES=folder)
 	$(RELEASE) --product fuzz --sanitize=fuzzer --scratch-path .build-fuzz \
 	  -Xswiftc -DEXTANT_FUZZER -Xswiftc -parse-as-library
-	mkdir -p .build-fuzz/corpus
-	cd .build-fuzz && SWIFT_BACKTRACE=enable=no ./release/fuzz corpus -runs=$$(( $(or $(RUNS),10000000) / 2 )) -jobs=2 -workers=2 \
-	  -timeout=1 -rss_limit_mb=256 -max_len=640 -len_control=0 -print_final_stats=1
+	$(if $(RUNS),RUNS=$(RUNS)) $(if $(SECONDS),LIMIT=$(SECONDS)) $(if $(JOBS),JOBS=$(JOBS)) \
+	  $(if $(CORPUS),CORPUS="$(CORPUS)") $(if $(IMAGES),IMAGES="$(IMAGES)") \
+	  Tests/Fuzz/run.sh .build-fuzz/release/fuzz
 
 clean: ## Remove what was built
 	rm -rf .build .build-*

@@ -18,10 +18,14 @@ public enum ChecksummedBlock: Sendable, Hashable {
   /// A block of the orphan file.
   case orphanFile(InodeNumber)
   case mmp
+  /// The journal's own superblock, and a descriptor, revocation or commit block of its log.
+  case journalSuperblock
+  case journalBlock
 
   /// Sets the checksum, where there is a place for it.
   ///
-  /// - Parameter seed: the inode's checksum seed for what belongs to one, else the filesystem's.
+  /// - Parameter seed: the inode's checksum seed for what belongs to one, the journal's for its blocks,
+  ///   else the filesystem's.
   public func seal(_ bytes: inout [UInt8], at address: BlockAddress, seed: UInt32) {
     bytes.withMutableBytes { bytes in
       let size = bytes.byteCount
@@ -54,6 +58,16 @@ public enum ChecksummedBlock: Sendable, Hashable {
         bytes.setLE32(crc32c(crc, bytes.bytes.extracting(0..<size - 8)), at: size - 4)
       case .mmp:
         bytes.setLE32(crc32c(seed, bytes.bytes.extracting(0..<1020)), at: 1020)
+      case .journalSuperblock:
+        // Where its features ask for one.
+        guard bytes.be32(0x28) & 0x18 != 0 else { return }
+        bytes.setBE32(0, at: 0xfc)
+        bytes.setBE32(crc32c(~0, bytes.bytes.extracting(0..<1024)), at: 0xfc)
+      case .journalBlock:
+        // A commit block (kind 2) has it in its head, the others at their end.
+        let place = bytes.be32(4) == 2 ? 16 : size - 4
+        bytes.setBE32(0, at: place)
+        bytes.setBE32(crc32c(seed, bytes.bytes), at: place)
       }
     }
   }
@@ -64,7 +78,7 @@ public enum ChecksummedBlock: Sendable, Hashable {
     case .extentNode(let inode), .directory(let inode), .hashTreeRoot(let inode),
       .hashTreeNode(let inode), .orphanFile(let inode):
       inode
-    case .xattrs, .mmp: nil
+    case .xattrs, .mmp, .journalSuperblock, .journalBlock: nil
     }
   }
 }

@@ -38,6 +38,8 @@ public enum XattrIssue: String, IssueArea {
   case valueInodeKind = "value-inode-kind"
   case valueInodeSize = "value-inode-size"
   case valueInodeSizeBesideData = "value-inode-size-beside-data"
+  case valueInodeSizeImpossible = "value-inode-size-impossible"
+  case valueInodeAttributes = "value-inode-attributes"
   case valueInodeFeature = "value-inode-feature"
 
   // What does no harm by itself.
@@ -156,12 +158,14 @@ public enum XattrIssue: String, IssueArea {
         repair: "Make it an ordinary file")
     case .valueInodeNamed:
       IssueEntry(
-        .notice, "is there for an attribute's value and has only a name in a directory",
-        repair: "Make it an ordinary file")
+        .major,
+        "is there for an attribute's value and has only a name, by which nobody can open it",
+        repair: "Make it an ordinary file", isSafe: true)
     case .valueInodeKind:
       IssueEntry(
-        .notice, "is no file and flagged as the place of an attribute's value",
-        repair: "Clear the flag", isSafe: true)
+        .major,
+        "is flagged as the place of an attribute's value, which only a nameless file can be",
+        repair: "Make it a file if it is the place of one, else clear the flag", isSafe: true)
     case .valueInodeSize:
       IssueEntry(
         .notice, "has an attribute whose size is not that of the inode with its value",
@@ -171,6 +175,16 @@ public enum XattrIssue: String, IssueArea {
         .major,
         "has data in it beside an attribute whose size is not that of the inode with its value",
         repair: "Take the inode's")
+    case .valueInodeSizeImpossible:
+      IssueEntry(
+        .major,
+        "has an attribute whose value is in an inode and of a size that no such value has",
+        repair: "Take the inode's size if it can be, else remove the attribute")
+    case .valueInodeAttributes:
+      IssueEntry(
+        .major,
+        "holds an attribute's value and has attributes itself, for which nobody can read it",
+        repair: "Remove its attributes")
     case .valueInodeFeature:
       IssueEntry(
         .notice, "has values in inodes, and the filesystem does not say so",

@@ -49,9 +49,20 @@ extension CheckRound {
       return try found(.xattr(.valueInodeNumber), place, found: value) ? nil : (attribute, 0)
     }
     var holder = try readInode(number)
+    guard try isFile(&holder, number, for: attribute, of: inode) else {
+      return try found(.xattr(.valueInodeNumber), place, found: value) ? nil : (attribute, 0)
+    }
     let isFlagged = holder.flags.contains(.eaInode) || isFlagged(number)
     var attribute = attribute
     let isBesideData = hasInlineData(inode.raw)
+    if attribute.valueSize == 0 || attribute.valueSize > Self.largestValue {
+      let size = IssueValue.number(UInt64(attribute.valueSize))
+      guard try found(.xattr(.valueInodeSizeImpossible), place, found: size) else {
+        return (attribute, 0)
+      }
+      guard isFlagged, hasBlocks(of: holder.wholeSize, holder) else { return nil }
+      attribute.valueSize = UInt32(clamping: holder.wholeSize)
+    }
     var blocks = chargedBlocks(UInt64(attribute.valueSize))
     // What i_blocks counts goes by the attribute's size: where that would change it is left as it is.
     if isFlagged, holder.linkCount > 0, holder.wholeSize != UInt64(attribute.valueSize),
@@ -94,18 +105,39 @@ extension CheckRound {
   private func settleSize(
     _ attribute: inout RawXattr, _ holder: inout RawInode, _ number: InodeNumber
   ) throws(FileSystemError) -> Bool {
-    func fits(_ size: UInt64) -> Bool {
-      size > 0 && size <= UInt64(XattrName.maximumValueLength)
-        && holder.blocks512(superblock)
-          == chargedBlocks(size) &* UInt64(superblock.blockSize / 512)
-    }
-    if fits(holder.wholeSize) {
+    if hasBlocks(of: holder.wholeSize, holder) {
       attribute.valueSize = UInt32(clamping: holder.wholeSize)
       return true
     }
     // Once: the inode's own map may ask for another size again.
-    guard fits(UInt64(attribute.valueSize)), self.number == 1 else { return false }
+    guard hasBlocks(of: UInt64(attribute.valueSize), holder), self.number == 1 else { return false }
     holder.wholeSize = UInt64(attribute.valueSize)
+    try writeInode(number, holder)
+    return true
+  }
+
+  /// In bytes: for more the kernel refuses all of an inode's attributes, as for none.
+  private static let largestValue: UInt32 = 1 << 24
+
+  /// Whether a value may have so many bytes, and the inode has as many blocks as those take.
+  private func hasBlocks(of size: UInt64, _ holder: RawInode) -> Bool {
+    size > 0 && size <= UInt64(XattrName.maximumValueLength)
+      && holder.blocks512(superblock) == chargedBlocks(size) &* UInt64(superblock.blockSize / 512)
+  }
+
+  /// Whether an inode that an attribute names is a file. What is none is made one where the hash says
+  /// that the value is there, and pass 1 has not yet taken it for what it says it is.
+  private func isFile(
+    _ holder: inout RawInode, _ number: InodeNumber, for attribute: RawXattr,
+    of inode: ExaminedInode
+  ) throws(FileSystemError) -> Bool {
+    guard holder.kind != .regular else { return true }
+    // What has no kind at all may become a file yet.
+    guard holder.kind != nil else { return true }
+    guard number > inode.number, holder.flags.contains(.eaInode), holder.linkCount > 0,
+      hasValidHash(attribute, holder), try found(.xattr(.valueInodeKind), .inode(number))
+    else { return false }
+    holder.mode = FileKind.regular.rawValue | holder.mode & 0o7777
     try writeInode(number, holder)
     return true
   }
@@ -139,6 +171,9 @@ extension CheckRound {
 
   /// When all names are counted: inodes that hold values have none, the attributes stand for one.
   func checkValueInodes() throws(FileSystemError) {
+    // Attributes that are to go counted values, too: those counts wait for the next round.
+    var isCounted = true
+    var holders: [(number: InodeNumber, counted: UInt64)] = []
     for (rawNumber, known) in xattrs.valueInodes.sorted(by: { $0.key < $1.key }) {
       let number = InodeNumber(rawNumber)
       guard inodes.isInUse(number), known.isFlagged else { continue }
@@ -151,15 +186,34 @@ extension CheckRound {
         if try found(.xattr(.valueInodeUnreferenced), .inode(number)) { try clearFlag(number) }
       } else {
         inodes[number].namesCounted = 1
-        try checkCount(known.counted, of: number)
+        holders.append((number, known.counted))
+        if try !hasNoAttributes(number) { isCounted = false }
       }
     }
+    guard isCounted else { return }
+    for (number, counted) in holders { try checkCount(counted, of: number) }
   }
 
   private func clearFlag(_ number: InodeNumber) throws(FileSystemError) {
     var raw = try readInode(number)
     raw.flags.remove(.eaInode)
     try writeInode(number, raw)
+  }
+
+  /// Those that hold values have no attributes: so none can name itself, nor two each other. False where
+  /// some were found.
+  private func hasNoAttributes(_ number: InodeNumber) throws(FileSystemError) -> Bool {
+    var raw = try readInode(number)
+    let range = xattrRange(raw).flatMap { raw.le32($0.lowerBound) == RawXattrArea.magic ? $0 : nil }
+    guard range != nil || raw.fileACL(superblock).rawValue != 0,
+      try found(.xattr(.valueInodeAttributes), .inode(number))
+    else { return true }
+    if let range { raw.bytes.withMutableBytes { $0.zero(range) } }
+    try releaseXattrBlock(raw)
+    raw.setFileACL(BlockAddress(0), superblock)
+    // i_blocks follows in the next round.
+    try writeInode(number, raw)
+    return false
   }
 
   /// The count's upper half is in the change time, its lower half in the version.

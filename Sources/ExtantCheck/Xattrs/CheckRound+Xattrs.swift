@@ -18,9 +18,17 @@ extension CheckRound {
 
   private func checkValueFlag(_ inode: inout ExaminedInode) throws(FileSystemError) {
     let number = inode.number
-    if inode.raw.kind == .regular {
+    let isReserved = number.rawValue < superblock.firstInode || superblock.isHidden(number)
+    if !isReserved, inode.raw.kind == .regular {
       xattrs.valueInodes[number.rawValue, default: XattrLedger.ValueInode()].isFlagged = true
-    } else if !inode.hasWrongChecksum, try found(.xattr(.valueInodeKind), .inode(number)) {
+      return
+    }
+    // Of the others the kernel opens these, and refuses them for the flag.
+    let isOpened =
+      !isReserved || number == .root || number == superblock.journalInode
+      || superblock.isHidden(number)
+      || [.user, .group].contains { superblock.quotaInode($0) == number }
+    if isOpened, !inode.hasWrongChecksum, try found(.xattr(.valueInodeKind), .inode(number)) {
       inode.raw.flags.remove(.eaInode)
       inode.isChanged = true
     }

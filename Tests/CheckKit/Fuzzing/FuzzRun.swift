@@ -1,4 +1,5 @@
 import BlockIO
+import Ext4Format
 import Extant
 import ExtantBase
 import ExtantCheck
@@ -25,23 +26,42 @@ public struct FuzzRun: Sendable {
       + "else \(plain.map(RecipeRunner.text) ?? "an error")"
   }
 
-  /// The first byte chooses the seed, and with its two highest bits clear that the engine reads
-  /// the image before and after; with the first of them alone that the short ways of pass 1 are held
-  /// against the long ones. The rest are changes.
+  /// An input is an image, or changes of a seed: the first byte chooses the seed, and with its two
+  /// highest bits clear that the engine reads the image before and after, with the first of them alone
+  /// that the short ways of pass 1 are held against the long ones. The rest are changes.
   ///
   /// - Returns: what went wrong without a trap; nil where all is well.
   public func run(_ input: [UInt8]) -> String? {
+    if Self.isImage(input) {
+      do { return run(try Self.overlay(ofImage: input), named: "the image", ways: 0) } catch {
+        return "\(error)"
+      }
+    }
     guard let first = input.first, let seed = seed(of: input) else { return nil }
-    let image: OverlayDevice
-    do { image = try seed.image(with: input.dropFirst()) } catch { return "\(error)" }
+    do {
+      return run(try seed.image(with: input.dropFirst()), named: seed.name, ways: first & 0xc0)
+    } catch { return "\(error)" }
+  }
 
-    let reads = first & 0xc0 == 0
+  /// Whether an input is no change of a seed but an image itself: by its superblock's magic number.
+  private static func isImage(_ input: [UInt8]) -> Bool {
+    let start = Int(Superblock.byteOffset)
+    guard input.count >= start + Superblock.byteCount else { return false }
+    return input.rawBytes.le16(start + SuperblockField.magic) == 0xef53
+  }
+
+  private static func overlay(ofImage input: [UInt8]) throws(FileSystemError) -> OverlayDevice {
+    OverlayDevice(base: try ImageBytes.device(input), pieceByteCount: 1024)
+  }
+
+  private func run(_ image: OverlayDevice, named name: String, ways: UInt8) -> String? {
+    let reads = ways == 0
     if reads { Self.readAll(image.copy()) }
     var options = CheckOptions(.repair)
     options.isForced = true
     options.time = 1_750_000_000
-    if first & 0xc0 == 0x80, let difference = Self.differenceWhenClose(image, options) {
-      return "\(seed.name): \(difference)"
+    if ways == 0x80, let difference = Self.differenceWhenClose(image, options) {
+      return "\(name): \(difference)"
     }
     let repaired: OverlayDevice
     do {
@@ -49,7 +69,7 @@ public struct FuzzRun: Sendable {
       guard let device = report.repaired else { return nil }
       if report.leftCount > 0, Self.lacksRoom(report) { return nil }
       guard report.leftCount == 0 else {
-        return "\(seed.name): not repaired: \(RecipeRunner.text(report))"
+        return "\(name): not repaired: \(RecipeRunner.text(report))"
       }
       repaired = device
     } catch {
@@ -59,10 +79,10 @@ public struct FuzzRun: Sendable {
     do {
       let again = try Checker.check(repaired, options)
       guard again.issues.isEmpty else {
-        return "\(seed.name): after the repair: \(RecipeRunner.text(again))"
+        return "\(name): after the repair: \(RecipeRunner.text(again))"
       }
     } catch {
-      return "\(seed.name): after the repair: \(error)"
+      return "\(name): after the repair: \(error)"
     }
     if reads { Self.readAll(repaired.copy()) }
     return nil
@@ -81,6 +101,7 @@ public struct FuzzRun: Sendable {
 
   /// The image that is checked.
   public func image(_ input: [UInt8]) throws -> [UInt8] {
+    if Self.isImage(input) { return input }
     guard let seed = seed(of: input) else { return [] }
     return try ImageBytes.contents(seed.image(with: input.dropFirst()))
   }

@@ -10,7 +10,7 @@ public struct FuzzSeed: Sendable {
   let bytes: [UInt8]
   let superblock: Superblock
   let structures: [ImageStructure]
-  private let descriptorRanges: [Range<Int>]
+  private let journalSeed: UInt32
 
   public init(name: String, bytes: [UInt8]) throws {
     self.name = name
@@ -19,33 +19,88 @@ public struct FuzzSeed: Sendable {
     let found = try ImageStructures(bytes)
     superblock = found.superblock
     structures = found.all
-    descriptorRanges = (0..<superblock.groupCount).map { found.descriptorRange(GroupIndex($0)) }
+    journalSeed = found.journalSeed
   }
 
-  /// How the seeds are made: as small as mke2fs can, one for each way to store things.
-  public static let recipes: [(name: String, image: BaseImage)] = [
-    ("ext4", small(["-t", "ext4", "-O", "^has_journal"])),
-    ("ext4-4k", small(["-t", "ext4", "-O", "^has_journal"], blockSize: 4096, size: 768)),
-    ("ext4-journal", small(["-t", "ext4", "-O", "orphan_file"], size: 2048)),
-    ("groups", small(["-t", "ext4", "-g", "256", "-O", "^has_journal,^flex_bg"], size: 640)),
-    (
+  /// How a seed is made: as small as mke2fs can, one for each way to store things.
+  public struct Recipe: Sendable {
+    public var name: String
+    public var image: BaseImage
+    /// What is done to the sound image, such as a log that is to be replayed.
+    var plant: (@Sendable (Planter) throws -> Void)?
+
+    init(
+      _ name: String, _ image: BaseImage, plant: (@Sendable (Planter) throws -> Void)? = nil
+    ) {
+      self.name = name
+      self.image = image
+      self.plant = plant
+    }
+
+    func bytes() throws -> [UInt8] {
+      guard let plant else { return try image.bytes() }
+      let planter = try Planter(try image.bytes())
+      try plant(planter)
+      return planter.bytes
+    }
+  }
+
+  /// None is over 1 MiB but those with a journal: that has 1,024 blocks at least.
+  public static let recipes: [Recipe] = [
+    Recipe("ext4", small(["-t", "ext4", "-O", "^has_journal"])),
+    Recipe("ext4-4k", small(["-t", "ext4", "-O", "^has_journal"], blockSize: 4096, size: 768)),
+    Recipe("ext4-journal", small(["-t", "ext4", "-O", "orphan_file"], size: 2048)),
+    Recipe(
+      "ext4-replay", small(["-t", "ext4", "-O", "orphan_file,metadata_csum_seed"], size: 2048)
+    ) { planter in
+      try planter.useJournalChecksums()
+      try logTwo(planter)
+    },
+    Recipe("ext3-replay", small(["-t", "ext3"], size: 2048), plant: logTwo),
+    Recipe(
+      "groups", small(["-t", "ext4", "-g", "256", "-O", "^has_journal,^flex_bg"], size: 640)),
+    Recipe(
       "meta-bg",
       small(["-t", "ext4", "-g", "256", "-O", "^has_journal,meta_bg,^resize_inode"], size: 768)
     ),
-    ("no-csum", small(["-t", "ext4", "-O", "^has_journal,^metadata_csum,^uninit_bg"])),
-    ("ext2", small(["-t", "ext2"])),
-    ("inline-data", small(["-t", "ext4", "-O", "^has_journal,inline_data"])),
-    ("ea-inode", small(["-t", "ext4", "-O", "^has_journal,ea_inode"])),
-    ("bigalloc", small(["-t", "ext4", "-O", "^has_journal,bigalloc", "-C", "4096"], size: 1024)),
-    ("quota", small(["-t", "ext4", "-O", "^has_journal,quota,project"], size: 384)),
-    ("casefold", small(["-t", "ext4", "-O", "^has_journal,casefold,encrypt,large_dir"])),
+    Recipe(
+      "sparse-super2",
+      small(["-t", "ext4", "-g", "256", "-O", "^has_journal,sparse_super2"], size: 1024)),
+    Recipe(
+      "uninit-bg",
+      small(
+        ["-t", "ext4", "-g", "256", "-O", "^has_journal,^metadata_csum,uninit_bg"], size: 640)),
+    Recipe("no-csum", small(["-t", "ext4", "-O", "^has_journal,^metadata_csum,^uninit_bg"])),
+    Recipe("ext2", small(["-t", "ext2"])),
+    Recipe("ext2-small-inodes", small(["-t", "ext2", "-I", "128", "-O", "^resize_inode"])),
+    Recipe("revision-0", small(["-r", "0"])),
+    Recipe("mmp", small(["-t", "ext4", "-O", "^has_journal,mmp,^64bit"])),
+    Recipe("inline-data", small(["-t", "ext4", "-O", "^has_journal,inline_data"])),
+    Recipe("ea-inode", small(["-t", "ext4", "-O", "^has_journal,ea_inode"], attributes: 2)),
+    Recipe(
+      "bigalloc", small(["-t", "ext4", "-O", "^has_journal,bigalloc", "-C", "4096"], size: 1024)),
+    Recipe("quota", small(["-t", "ext4", "-O", "^has_journal,quota,project"], size: 384)),
+    Recipe("casefold", small(["-t", "ext4", "-O", "^has_journal,casefold,encrypt,large_dir"])),
   ]
 
+  /// Leaves the log with two transactions to be replayed: two inodes' blocks as they are.
+  @Sendable private static func logTwo(_ planter: Planter) throws {
+    let (first, second) = (try planter.inodeBlock("/small"), try planter.inodeBlock("/many"))
+    try planter.log([
+      Planter.LoggedTransaction(blocks: [(first, planter.readBlock(first))]),
+      Planter.LoggedTransaction(
+        blocks: [(second, planter.readBlock(second)), (first, planter.readBlock(first))]),
+    ])
+  }
+
+  /// - Parameter attributes: how many files have an attribute whose value is in an inode.
   private static func small(
-    _ options: [String], blockSize: Int = 1024, size: Int = 320
+    _ options: [String], blockSize: Int = 1024, size: Int = 320, attributes: Int = 0
   ) -> BaseImage {
+    let value = String(repeating: "value", count: 250)
+    let commands = ["/small", "/dir/a"].prefix(attributes).map { "ea_set \($0) user.held \(value)" }
     var image = BaseImage(
-      options + ["-b", String(blockSize), "-N", "48", "-m", "0"], size: size)
+      options + ["-b", String(blockSize), "-N", "48", "-m", "0"], size: size, commands: commands)
     // Enough for an index and two leaves, no more: each is hashed at each execution.
     image.names = blockSize > 1024 ? 80 : 22
     return image
@@ -62,7 +117,9 @@ public struct FuzzSeed: Sendable {
     var rest = input
     var changed: [Int: [UInt8]] = [:]
     var unsealed: Set<Int> = []
-    while rest.count >= 10 {
+    var count = 0
+    while rest.count >= 10, count < Self.changeLimit {
+      count += 1
       let step = Array(rest.prefix(10))
       rest = rest.dropFirst(10)
       let words = step.rawBytes
@@ -84,6 +141,9 @@ public struct FuzzSeed: Sendable {
     }
     return overlay
   }
+
+  /// Changes in one input; what it says further is not looked at.
+  private static let changeLimit = 64
 
   private func apply(_ step: [UInt8], to part: inout [UInt8]) {
     let words = step.rawBytes
@@ -115,7 +175,6 @@ public struct FuzzSeed: Sendable {
   private func seal(
     _ structure: ImageStructure, _ part: inout [UInt8], changed: inout [Int: [UInt8]]
   ) throws(FileSystemError) {
-    guard superblock.hasUninitializedGroups else { return }
     let hasChecksums = superblock.hasMetadataChecksums
     switch structure.seal {
     case .none: break
@@ -124,6 +183,7 @@ public struct FuzzSeed: Sendable {
       part.setLE32(
         crc32c(~0, Array(part[..<SuperblockField.checksum])), at: SuperblockField.checksum)
     case .descriptor(let group):
+      guard superblock.hasUninitializedGroups else { return }
       let descriptor = GroupDescriptor(unchecked: part.rawBytes, superblock: superblock)
       part.withMutableBytes {
         descriptor.encode(into: &$0, group: group, superblock: superblock)
@@ -132,11 +192,17 @@ public struct FuzzSeed: Sendable {
       // What is wrong in a bitmap is as well found with a wrong checksum.
       break
     case .inode(let number):
+      guard hasChecksums else { return }
       var raw = RawInode(part)
       raw.updateChecksum(number, superblock)
       part = raw.bytes
     case .block(let kind, let address):
-      guard hasChecksums else { return }
+      switch kind {
+      case .journalSuperblock, .journalBlock:
+        // The journal's checksums do not hang on the filesystem's.
+        return kind.seal(&part, at: address, seed: journalSeed)
+      default: guard hasChecksums else { return }
+      }
       var seed = superblock.checksumSeed
       if let inode = kind.inode {
         // The generation that the inode has after its own changes.
@@ -173,9 +239,9 @@ extension FuzzSeed {
   /// Makes them again.
   public static func pack() throws {
     if !System.exists(folder) { try System.makeDirectory(folder) }
-    for (name, image) in recipes {
-      let path = "\(folder)/\(name).img"
-      try System.write(try image.bytes(), to: path)
+    for recipe in recipes {
+      let path = "\(folder)/\(recipe.name).img"
+      try System.write(try recipe.bytes(), to: path)
       try Program.succeed(["gzip", "-9nf", path])
     }
   }

@@ -24,6 +24,8 @@ struct ImageStructures {
   let bytes: [UInt8]
   let superblock: Superblock
   private(set) var all: [ImageStructure] = []
+  /// The journal's superblock; empty where there is no journal.
+  private var journal: [UInt8] = []
 
   init(_ bytes: [UInt8]) throws(FileSystemError) {
     self.bytes = bytes
@@ -33,6 +35,17 @@ struct ImageStructures {
     all.append(
       ImageStructure(range: start..<start + Superblock.byteCount, seal: .superblock))
     for group in 0..<superblock.groupCount { try add(GroupIndex(group)) }
+    for group in 1..<max(superblock.groupCount, 1)
+    where superblock.groupHasSuperblock(GroupIndex(group)) {
+      let address = superblock.superblockBlock(in: GroupIndex(group))
+      let start = Int(address.rawValue) * superblock.blockSize
+      all.append(
+        ImageStructure(range: start..<start + Superblock.byteCount, seal: .superblock))
+    }
+    if superblock.features.incompat.contains(.mmp) {
+      let address = BlockAddress(copy.rawBytes.le64(SuperblockField.mmpBlock))
+      all.append(ImageStructure(range: range(address), seal: .block(.mmp, address)))
+    }
   }
 
   private func range(_ address: BlockAddress) -> Range<Int> {
@@ -90,8 +103,14 @@ struct ImageStructures {
       let address = raw.fileACL(superblock)
       all.append(ImageStructure(range: range(address), seal: .block(.xattrs, address)))
     }
-    let isJournal = superblock.journalInode == number
-    if raw.kind == .directory {
+    if superblock.journalInode == number {
+      addJournal(data)
+    } else if number == superblock.orphanFileInode {
+      for address in data.prefix(4) {
+        all.append(
+          ImageStructure(range: range(address), seal: .block(.orphanFile(number), address)))
+      }
+    } else if raw.kind == .directory {
       for (index, address) in data.enumerated() {
         let block = Array(bytes[range(address)])
         let isRoot = index == 0 && raw.flags.contains(.index)
@@ -103,10 +122,35 @@ struct ImageStructures {
         all.append(ImageStructure(range: range(address), seal: .block(kind, address)))
       }
     } else if number.rawValue < superblock.firstInode || raw.kind == .symbolicLink {
-      for address in data.prefix(isJournal ? 2 : 4) {
+      for address in data.prefix(4) {
         all.append(ImageStructure(range: range(address), seal: .none))
       }
     }
+  }
+
+  /// Blocks at the log's start that may be changed: the transactions that a seed's log has lie there.
+  private static let logBlockLimit = 16
+
+  private mutating func addJournal(_ data: [BlockAddress]) {
+    for (index, address) in data.prefix(Self.logBlockLimit).enumerated() {
+      let block = Array(bytes[range(address)])
+      let hasHeader = block.rawBytes.be32(0) == 0xc03b_3998
+      let seal: ImageStructure.Seal =
+        index == 0
+        ? .block(.journalSuperblock, address)
+        : hasHeader && hasJournalChecksums ? .block(.journalBlock, address) : .none
+      if index == 0 { journal = block }
+      all.append(ImageStructure(range: range(address), seal: seal))
+    }
+  }
+
+  private var hasJournalChecksums: Bool {
+    journal.count >= 1024 && journal.rawBytes.be32(0x28) & 0x18 != 0
+  }
+
+  /// What the checksums of the log's blocks start from.
+  var journalSeed: UInt32 {
+    journal.count >= 1024 ? crc32c(~0, Array(journal[0x30..<0x40])) : 0
   }
 
   private mutating func addExtents(

@@ -55,6 +55,19 @@ extension Planter {
     BlockAddress(UInt64(try readInode(try inodeNumber(path)).fileACLLow))
   }
 
+  /// Gives an inode the first attribute of another, which names an inode, in place of its own.
+  func copyFirstXattr(from path: String, to number: InodeNumber) throws {
+    let raw = try readInode(try inodeNumber(path))
+    let start = Self.xattrStart(raw)
+    let end = start + 4 + 16 + Int(raw.bytes[start + 4])
+    let bytes = Array(raw.bytes[start..<end])
+    try inode(number) { holder in
+      holder.bytes.replaceSubrange(start..<end, with: bytes)
+      // The value's blocks are charged to who names it.
+      holder.blocksLow += 4
+    }
+  }
+
   /// The inode that holds the value of the first attribute in an inode, or in its block.
   func valueInode(_ path: String) throws -> InodeNumber {
     let raw = try readInode(try inodeNumber(path))
@@ -235,6 +248,8 @@ extension Recipe {
     },
   ]
 
+  private static let flagUnseen = Judgement.clean("it asks of those without names only")
+
   private static let inInodes: [Recipe] = [
     Recipe(.xattr(.valueInodeNumber), "reserved", base: values) { planter in
       let entry = PlantedXattr(name: Array("v".utf8), valueInode: 5, valueSize: 100, hash: 1)
@@ -265,18 +280,90 @@ extension Recipe {
       try planter.inode("/small") { $0.blocksLow -= 4 }
       try planter.inodeXattrs("/small", [])
     },
-    Recipe(
-      .xattr(.valueInodeNamed), base: values, e2fsck: .clean("it asks of those without names only")
-    ) { planter in
+    Recipe(.xattr(.valueInodeNamed), base: values, e2fsck: flagUnseen) { planter in
       let number = try planter.valueInode("/small").rawValue
       try planter.inode("/small") { $0.blocksLow -= 4 }
       try planter.inodeXattrs("/small", [])
       try planter.debugfs("ln <\(number)> /named")
     },
-    Recipe(
-      .xattr(.valueInodeKind), base: values, e2fsck: .clean("it does not ask for the kind")
-    ) { planter in
+    Recipe(.xattr(.valueInodeNamed), "without-feature", e2fsck: flagUnseen) { planter in
+      try planter.inode("/file") { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), base: values, e2fsck: flagUnseen) { planter in
       try planter.inode("/dir") { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), "symlinks", base: values, e2fsck: flagUnseen) { planter in
+      try planter.inode("/symlink") { $0.flags.insert(.eaInode) }
+      try planter.inode("/slowlink") { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), "root", e2fsck: flagUnseen) { planter in
+      try planter.inode(.root) { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), "journal", e2fsck: flagUnseen) { planter in
+      try planter.inode(InodeNumber(8)) { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), "quota", base: .quota, e2fsck: flagUnseen) { planter in
+      try planter.inode(InodeNumber(3)) { $0.flags.insert(.eaInode) }
+    },
+    Recipe(.xattr(.valueInodeKind), "holder-is-a-symlink", base: values, e2fsck: flagUnseen) {
+      planter in
+      try planter.inode(try planter.valueInode("/small")) { $0.mode = 0o120777 }
+    },
+    Recipe(.xattr(.valueInodeKind), "holder-is-a-directory", base: values) { planter in
+      try planter.inode(try planter.valueInode("/small")) { $0.mode = 0o040755 }
+    },
+    Recipe(
+      .xattr(.valueInodeSizeImpossible), base: values, with: [.inode(.blockCount)],
+      e2fsck: .clean("it does not ask for the size")
+    ) { planter in
+      try planter.inode("/small") { raw in
+        raw.setLE32(0, at: Planter.xattrStart(raw) + 4 + 8)
+        raw.blocksLow -= 4
+      }
+    },
+    Recipe(.xattr(.valueInodeSizeImpossible), "of-the-entry", base: values) { planter in
+      try planter.inode("/small") { raw in raw.setLE32(0, at: Planter.xattrStart(raw) + 4 + 8) }
+    },
+    Recipe(.xattr(.valueInodeSizeImpossible), "huge", base: values) { planter in
+      try planter.inode("/small") { raw in
+        raw.setLE32(0xffff_ffff, at: Planter.xattrStart(raw) + 4 + 8)
+      }
+    },
+    Recipe(
+      .xattr(.valueInodeSizeImpossible), "of-an-empty-inode", base: values,
+      with: [.xattr(.valueInodeUnreferenced), .connection(.namelessEmpty)],
+      e2fsck: .clean("it does not ask for the size")
+    ) { planter in
+      let holder = try planter.valueInode("/small")
+      try planter.debugfs(
+        "punch <\(holder.rawValue)> 0", "sif <\(holder.rawValue)> size 0",
+        "sif <\(holder.rawValue)> blocks 0")
+      try planter.inode("/small") { raw in
+        raw.setLE32(0, at: Planter.xattrStart(raw) + 4 + 8)
+        raw.blocksLow -= 4
+      }
+    },
+    Recipe(
+      .xattr(.valueInodeAttributes), base: values,
+      e2fsck: .clean("it takes any inode with the flag for one that holds a value")
+    ) { planter in
+      try planter.inodeXattrs(
+        Planter.path(try planter.valueInode("/small")), [.empty("v", 4)])
+    },
+    Recipe(.xattr(.valueInodeAttributes), "itself", base: values) { planter in
+      try planter.copyFirstXattr(from: "/small", to: try planter.valueInode("/small"))
+    },
+    Recipe(
+      .xattr(.valueInodeAttributes), "itself-counted", base: values,
+      e2fsck: .clean("it follows no attributes of inodes that hold values")
+    ) { planter in
+      let holder = try planter.valueInode("/small")
+      try planter.copyFirstXattr(from: "/small", to: holder)
+      try planter.inode(holder) { $0.versionLow = 2 }
+    },
+    Recipe(.xattr(.valueInodeAttributes), "each-other", base: values) { planter in
+      try planter.copyFirstXattr(from: "/small", to: try planter.valueInode("/dir/a"))
+      try planter.copyFirstXattr(from: "/dir/a", to: try planter.valueInode("/small"))
     },
     Recipe(
       .xattr(.valueInodeSize), base: values, e2fsck: .clean("it does not compare sizes")
