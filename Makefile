@@ -14,7 +14,7 @@ SWIFT ?= swift
 export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
-.PHONY: help demo test check format install bench torture faults kills crash images defects \
+.PHONY: help demo test check format install bench torture posix faults kills crash images defects \
   fsck-bench fsck-table fuzz clean deps
 
 help: ## This list
@@ -56,6 +56,11 @@ torture: deps ## 200,000 random operations beside kernel ext4 (OPS=n SEED=n BLOC
 	$(RELEASE) --product torture
 	"$$($(RELEASE) --show-bin-path)/torture" --ops $(or $(OPS),200000) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(BLOCK),--block-size $(BLOCK))
+
+posix: deps ## POSIX and Linux, call by call, beside kernel ext4 (ARGS="--filter rename/" to choose)
+	$(RELEASE) --product extant
+	$(RELEASE) --product posix
+	"$$($(RELEASE) --show-bin-path)/posix" $(ARGS)
 
 faults: deps ## Every request of every workload fails or lies, in every way (ARGS=... to choose)
 	$(RELEASE) --product faults

@@ -126,6 +126,12 @@ let package = Package(
     .executableTarget(
       name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
       swiftSettings: strict),
+    .target(
+      name: "PosixKit", dependencies: ["TestSupport", "CTestSupport", "TortureKit"],
+      path: "Tests/PosixKit", swiftSettings: strict),
+    .executableTarget(
+      name: "posix", dependencies: ["PosixKit", "TestSupport", argumentParser],
+      path: "Tests/Posix", swiftSettings: strict),
     tests(
       "CheckTests",
       ["CheckKit", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "TestSupport", "checks"]),
@@ -141,6 +147,7 @@ let package = Package(
         "Threading", system,
       ]),
     tests("TestSupportTests", ["TestSupport"]),
+    tests("PosixTests", ["PosixKit", "TestSupport", "ExtantCLI"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
     tests(
       "KernelTests",

@@ -117,7 +117,7 @@ static void catch_faults(void) {
   sigaction(SIGBUS, &action, NULL);
 }
 
-static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int64_t offset) {
+static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int64_t offset, int sync) {
   if (count == 0) return 0;
   int64_t page = sysconf(_SC_PAGESIZE), start = offset / page * page;
   size_t length = (size_t)(offset - start) + count;
@@ -140,14 +140,18 @@ static int64_t copy_mapped(int fd, void *to, const void *from, size_t count, int
     result = -EFAULT;
   }
   fault_expected = 0;
+  if (sync && result >= 0 && msync(map, length, MS_SYNC) < 0) result = -(int64_t)errno;
   munmap(map, length);
   return result;
 }
 int64_t ts_mmap_read(int fd, void *bytes, size_t count, int64_t offset) {
-  return copy_mapped(fd, bytes, NULL, count, offset);
+  return copy_mapped(fd, bytes, NULL, count, offset, 0);
 }
 int64_t ts_mmap_write(int fd, const void *bytes, size_t count, int64_t offset) {
-  return copy_mapped(fd, NULL, bytes, count, offset);
+  return copy_mapped(fd, NULL, bytes, count, offset, 0);
+}
+int64_t ts_msync_write(int fd, const void *bytes, size_t count, int64_t offset) {
+  return copy_mapped(fd, NULL, bytes, count, offset, 1);
 }
 
 void *ts_map_page(int fd) {

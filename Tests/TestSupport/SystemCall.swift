@@ -18,13 +18,13 @@ public enum ErrorName {
   public static func of(_ errno: Int32) -> String { names[errno] ?? "errno \(errno)" }
 
   private static let names: [Int32: String] = [
-    0: "OK", 1: "EPERM", 2: "ENOENT", 5: "EIO", 6: "ENXIO", 9: "EBADF", 11: "EAGAIN",
+    0: "OK", 1: "EPERM", 2: "ENOENT", 5: "EIO", 6: "ENXIO", 7: "E2BIG", 9: "EBADF", 11: "EAGAIN",
     12: "ENOMEM", 13: "EACCES", 14: "EFAULT", 16: "EBUSY", 17: "EEXIST", 18: "EXDEV",
     19: "ENODEV", 20: "ENOTDIR", 21: "EISDIR", 22: "EINVAL", 25: "ENOTTY", 26: "ETXTBSY",
     27: "EFBIG", 28: "ENOSPC", 29: "ESPIPE", 30: "EROFS", 31: "EMLINK", 34: "ERANGE",
-    36: "ENAMETOOLONG", 38: "ENOSYS", 39: "ENOTEMPTY", 40: "ELOOP", 61: "ENODATA",
-    75: "EOVERFLOW", 95: "EOPNOTSUPP", 107: "ENOTCONN", 116: "ESTALE", 117: "EUCLEAN",
-    122: "EDQUOT",
+    35: "EDEADLK", 36: "ENAMETOOLONG", 37: "ENOLCK", 38: "ENOSYS", 39: "ENOTEMPTY", 40: "ELOOP",
+    61: "ENODATA", 75: "EOVERFLOW", 95: "EOPNOTSUPP", 107: "ENOTCONN", 116: "ESTALE",
+    117: "EUCLEAN", 122: "EDQUOT",
   ]
 }
 

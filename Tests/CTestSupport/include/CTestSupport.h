@@ -114,4 +114,6 @@ uint64_t ts_random(void);
 // 64 bits of `count` bytes and a seed, for telling contents apart quickly; `count` is a multiple of 32.
 uint64_t ts_hash(const void *bytes, size_t count, uint64_t seed);
 
+#include "PosixCalls.h"
+
 #endif

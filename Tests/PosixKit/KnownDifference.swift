@@ -1,0 +1,66 @@
+/// Cases in which we cannot, or will not, answer as the kernel's ext4 does.
+public struct KnownDifference: Sendable {
+  /// The cases' names; a "*" at the end of one stands for anything.
+  public var cases: [String]
+  public var reason: String
+
+  /// One that no case shows any more is a fault of this list (`KnownDifference.stale`).
+  public static let all: [KnownDifference] = [
+    KnownDifference(
+      cases: ["open/O_TMPFILE/*"], reason: "libfuse 3.14 has no operation for O_TMPFILE"),
+    KnownDifference(
+      cases: ["read", "read empty", "read mapped", "write mapped", "copy", "sendfile"].flatMap {
+        ["times/\($0)", "times/\($0), old times", "times/\($0), by another"]
+      } + ["times/set/symlink"],
+      reason: "the kernel answers from its cache, and tells a FUSE daemon of no access"),
+    KnownDifference(
+      cases: ["times/list", "times/list, old times"],
+      reason: "libfuse 3.14 does not pass on with which flags a directory was opened: O_NOATIME"),
+    KnownDifference(
+      cases: [
+        "read", "read append", "exclusive", "directory", "no follow", "no access time", "unknown",
+      ]
+      .map { "open/use \($0)/directory" },
+      reason: "the kernel's FUSE client seeks in directories by itself, past their ends, too"),
+    KnownDifference(
+      cases: ["open/use direct write/file", "open/use direct write/symlink"],
+      reason: "O_DIRECT is taken at any place and length, not only at whole sectors"),
+    KnownDifference(
+      cases: ["immutable", "append-only", "both"].flatMap { flag in
+        ["unlink of directory", "rmdir of file", "rename over of directory"].flatMap { call in
+          ["root", "owner"].map { "flags/\(flag)/\(call) by \($0)" }
+        }
+      },
+      reason: "EPERM comes after EISDIR and ENOTDIR: the kernel knows no flags of a FUSE inode"),
+    KnownDifference(
+      cases: pairs(["immutable", "both"], ["file", "directory"]).flatMap { flag, kind in
+        ["root", "owner"].map { "flags/\(flag)/access of \(kind) by \($0)" }
+      },
+      reason: "access(2) asks the kernel alone, which knows no flags of a FUSE inode"),
+    KnownDifference(
+      cases: ["flags/append-only/append descriptor of file by *"],
+      reason: "F_SETFL asks the kernel alone, which knows no flags of a FUSE inode"),
+    KnownDifference(
+      cases: ["immutable", "append-only", "both"].map { "flags/\($0)/map of file by *" },
+      reason: "mmap(2) asks the kernel alone, which knows no flags of a FUSE inode"),
+  ]
+
+  func covers(_ test: Case) -> Bool {
+    cases.contains { $0.hasSuffix("*") ? test.name.hasPrefix($0.dropLast()) : test.name == $0 }
+  }
+
+  func explains(_ test: Case, _ differences: [Difference]) -> Bool {
+    covers(test) && !differences.isEmpty
+  }
+
+  /// The entries that a run of all cases does not bear out: every case that one covers must differ.
+  public static func stale(in report: Suite.Report) -> [String] {
+    all.flatMap { entry -> [String] in
+      let covered = report.results.filter { entry.covers($0.test) }
+      if covered.isEmpty { return ["no case is known to differ since \(entry.reason)"] }
+      return covered.filter { $0.differences.isEmpty }.map {
+        "\($0.test.name) no longer differs, although \(entry.reason)"
+      }
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import PosixKit
+import TestSupport
+import Testing
+
+/// The short run of `make posix`, and the proof that its comparison sees what is wrong.
+@Suite("POSIX, call by call", .enabled(if: Environment.hasKernelMounts), .serialized)
+struct PosixTests {
+  static let program = Environment.products + "/extant"
+
+  @Test("no two cases have one name")
+  func names() {
+    let names = Case.all.map(\.name)
+    #expect(Set(names).count == names.count)
+  }
+
+  @Test(
+    "our mount answers as the kernel's ext4 does",
+    .enabled(if: Environment.hasFuse && System.exists(program)))
+  func mount() throws {
+    let report = try Suite(Self.sample(of: ["names"]), candidate: .extant(Self.program)).run()
+    for result in report.failures { Issue.record("\(Suite.Report.words(result))") }
+    #expect(report.complaints == [])
+  }
+
+  @Test("two mounts of the kernel's ext4 answer alike")
+  func kernelsAgree() throws {
+    let report = try Suite(
+      Self.sample(of: ["names", "rename", "modes", "times", "privileges", "flags", "open"]),
+      candidate: .kernel("second")
+    ).run()
+    for result in report.results where !result.differences.isEmpty {
+      Issue.record("\(Suite.Report.words(result))")
+    }
+    #expect(report.complaints == [])
+  }
+
+  @Test("an ext4 that is mounted or made otherwise is told apart", arguments: Canary.all)
+  func canary(_ canary: Canary) throws {
+    let cases = Case.all.filter { $0.name.hasPrefix(canary.cases) }
+    let report = try Suite(
+      cases, candidate: .kernel("canary", options: canary.options, make: canary.make)
+    ).run()
+    #expect(report.results.contains { !$0.differences.isEmpty }, "\(canary)")
+  }
+
+  /// Every so many of the cases that wait for nothing.
+  static func sample(of areas: Set<String>) -> [Case] {
+    Case.all.filter { areas.contains($0.area) && !$0.traits.contains(.slow) }.enumerated()
+      .filter { $0.offset % 9 == 0 }.map(\.element)
+  }
+}
+
+/// A kernel's ext4 that is known to answer some cases otherwise.
+struct Canary: Sendable, CustomStringConvertible {
+  var options: String
+  var make: [String] = []
+  var cases: String
+  var description: String { "\(options) \(make.joined(separator: " "))" }
+
+  static let all = [
+    Canary(options: "noatime", cases: "times/read"),
+    Canary(options: "grpid", cases: "names/create/by"),
+    Canary(options: "nosuid", cases: "privileges/execute/06777 after nothing"),
+    Canary(options: "nodev", cases: "open/both/character"),
+    Canary(options: "rw", make: ["-I", "128"], cases: "times/range"),
+  ]
+}
