@@ -18,7 +18,7 @@ public struct CheckReport: Sendable {
   /// The image with all repairs. Its written pieces are the plan.
   public internal(set) var repaired: OverlayDevice?
   /// The same of the journal on another device, where there is one.
-  public internal(set) var repairedJournal: OverlayDevice?
+  var repairedJournal: RepairedJournal?
   /// In bytes, of the filesystem's blocks.
   public internal(set) var blockSize = 1024
   public internal(set) var inodesInUse: UInt64 = 0
@@ -28,6 +28,17 @@ public struct CheckReport: Sendable {
 
   public init() {}
 
+  /// Of all issues, notices among them.
+  var foundCount: Int { counts.values.reduce(0, +) }
+
   /// Whether anything is wrong: notices alone are not.
   public var isBroken: Bool { counts.contains { $0.key > .notice && $0.value > 0 } }
+}
+
+/// The journal on another device, open from the check to the end of the repair: nobody comes between.
+struct RepairedJournal: Sendable {
+  /// Open for writing where anything may be repaired.
+  let device: any BlockDevice
+  /// With what a replay changed in it.
+  let overlay: OverlayDevice
 }

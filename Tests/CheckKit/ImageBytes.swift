@@ -4,9 +4,9 @@ import ExtantBase
 import TestSupport
 
 /// Whole images in memory: read at once, written at once.
-enum ImageBytes {
+public enum ImageBytes {
   /// A device in memory that holds `bytes`.
-  static func device(_ bytes: [UInt8]) throws(FileSystemError) -> MemoryDevice {
+  public static func device(_ bytes: [UInt8]) throws(FileSystemError) -> MemoryDevice {
     let device = MemoryDevice(byteCount: UInt64(bytes.count))
     try device.write(bytes.rawBytes, at: 0)
     return device

@@ -5,6 +5,10 @@ public struct ImageJudge {
   /// What both made of one image. Exit codes; 256 and more: ended by a signal.
   public struct Judgement: Sendable {
     public var e2fsck: SharedImages.Verdict
+    /// Whether e2fsck -fn would have repaired something, which it may forget in its status.
+    public var hasAsked = false
+    /// Whether e2fsck calls the image broken, by what it exits with or by what it asks.
+    public var isBroken: Bool { e2fsck.check != 0 || hasAsked }
     /// Of -fn, -fy, and -fy once more.
     public var check = 0
     public var repair = 0
@@ -16,6 +20,8 @@ public struct ImageJudge {
     /// the kernel could not be asked.
     public var survivors: Int?
     public var lost: [String] = []
+    /// How the tree after our repair differs from that after e2fsck's; nil where there are not both.
+    public var trees: TreeComparison?
     /// What is not as it must be, a line each.
     public var problems: [String] = []
   }
@@ -30,13 +36,15 @@ public struct ImageJudge {
     guard System.exists(program) else { throw SystemFailure(2, "\(program): build it first") }
   }
 
-  private var ours: String { folder("ours.img") }
-  private var theirs: String { folder("theirs.img") }
+  var ours: String { folder("ours.img") }
+  var theirs: String { folder("theirs.img") }
 
   /// Judges one of the shared images.
   public func judge(_ entry: SharedImages.Entry) throws -> Judgement {
     try SharedImages.unpack(entry, to: ours)
-    return try judge(entry.verdict)
+    let hasAsked =
+      try entry.verdict.check == 0 && e2fsck("-fn", ours).output.contains("? no")
+    return try judge(entry.verdict, hasAsked: hasAsked)
   }
 
   /// Judges an image that e2fsck has not seen yet.
@@ -66,6 +74,7 @@ public struct ImageJudge {
   ) throws -> Judgement {
     try copy(ours, to: theirs)
     var result = Judgement(e2fsck: verdict)
+    result.hasAsked = hasAsked
     let before = try System.contents(ours)
     let check = try extant("-fn")
     result.check = check.status
@@ -147,6 +156,7 @@ public struct ImageJudge {
     }
     result.survivors = expected.count
     result.lost = found.missing(of: expected, original: original)
+    result.trees = TreeComparison(found, expected)
     if !result.lost.isEmpty {
       result.problems.append(
         "lost \(result.lost.count) of \(expected.count) files: "
@@ -158,11 +168,11 @@ public struct ImageJudge {
     try Program.succeed(["cp", "--sparse=always", from, to])
   }
 
-  private func e2fsck(_ mode: String, _ image: String) throws -> ProgramResult {
+  func e2fsck(_ mode: String, _ image: String) throws -> ProgramResult {
     try Program.run(["timeout", "-s", "KILL", limit, "e2fsck", mode, image]).unkilled
   }
 
-  private func extant(_ mode: String) throws -> ProgramResult {
+  func extant(_ mode: String) throws -> ProgramResult {
     try Program.run(["timeout", "-s", "KILL", limit, program, "fsck", mode, ours]).unkilled
   }
 

@@ -13,6 +13,8 @@ public struct Survivors: Sendable {
   private(set) var byPath: [String: (inode: UInt64, node: Node)] = [:]
   private var byInode: [UInt64: Node] = [:]
   private var all: Set<Node> = []
+  /// With owners and attributes, for who compares whole trees.
+  private(set) var tree: [String: TreeNode] = [:]
 
   /// Mounts the image in the kernel, for reading. Nil where the kernel does not take it.
   public init?(ofImage image: String, _ folder: TemporaryDirectory) throws {
@@ -36,10 +38,23 @@ public struct Survivors: Sendable {
       byPath[path] = (status.inode, node)
       byInode[status.inode] = node
       all.insert(node)
+      tree[path] = Self.treeNode(full, status, node)
       guard status.isDirectory, let names = try? System.names(in: full) else { continue }
       for name in names { todo.append(path + "/" + String(decoding: name, as: UTF8.self)) }
     }
     try mount.unmount()
+  }
+
+  /// Attributes that cannot be read are none.
+  private static func treeNode(_ path: String, _ status: Status, _ node: Node) -> TreeNode {
+    var attributes: [String: [UInt8]] = [:]
+    for name in (try? System.attributeNames(path)) ?? [] {
+      attributes[name] = try? System.attribute(path, name)
+    }
+    return TreeNode(
+      mode: status.mode, links: status.links, uid: status.uid, gid: status.gid, size: node.size,
+      contents: node.contents, attributes: attributes,
+      device: status.isDevice ? [status.deviceMajor, status.deviceMinor] : [])
   }
 
   public var count: Int { byPath.count }

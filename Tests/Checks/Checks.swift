@@ -10,6 +10,7 @@ struct Checks: ParsableCommand {
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
     subcommands: [
       BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
+      ModesCommand.self,
       DamageCommand.self, RandomCommand.self, ReplayCommand.self, CrashCommand.self,
       SeedsCommand.self, TimeCommand.self,
     ])

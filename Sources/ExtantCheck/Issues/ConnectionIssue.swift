@@ -28,8 +28,7 @@ public enum ConnectionIssue: String, IssueArea {
         .major, "is a directory that lies below itself", repair: "Connect it to /lost+found")
     case .wrongParent:
       IssueEntry(
-        .major, "has a \"..\" that is not the directory it is in", repair: "Correct it",
-        isSafe: true)
+        .major, "has a \"..\" that is not the directory it is in", repair: "Correct it")
     case .lostFoundMissing:
       IssueEntry(.notice, "has no /lost+found, which is needed", repair: "Make it", isSafe: true)
     case .lostFoundNoDirectory:

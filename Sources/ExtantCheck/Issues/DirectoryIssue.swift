@@ -105,7 +105,7 @@ public enum DirectoryIssue: String, IssueArea {
   private var blockEntry: IssueEntry {
     switch self {
     case .hole:
-      IssueEntry(.major, "is a directory with a hole", repair: "Close it", isSafe: true)
+      IssueEntry(.major, "is a directory with a hole", repair: "Close it")
     case .firstBlockMissing:
       IssueEntry(
         .major, "is a directory without its first block",
@@ -140,7 +140,7 @@ public enum DirectoryIssue: String, IssueArea {
   private var dotEntry: IssueEntry {
     switch self {
     case .dotMissing:
-      IssueEntry(.major, "is a directory without '.'", repair: "Add it", isSafe: true)
+      IssueEntry(.major, "is a directory without '.'", repair: "Add it")
     case .firstNotDot:
       IssueEntry(
         .major, "is a directory whose first entry is not '.'",
@@ -149,22 +149,20 @@ public enum DirectoryIssue: String, IssueArea {
       IssueEntry(.major, "is a directory whose '.' names another inode", repair: "Correct it")
     case .dotNotTerminated:
       IssueEntry(
-        .minor, "is a directory with a byte behind the name '.'", repair: "Clear it",
-        isSafe: true)
+        .minor, "is a directory with a byte behind the name '.'", repair: "Clear it")
     case .dotTooLong:
       IssueEntry(
         .notice, "is a directory whose '.' takes more than its place",
-        repair: "Cut it", isSafe: true)
+        repair: "Cut it")
     case .dotDotMissing:
-      IssueEntry(.major, "is a directory without '..'", repair: "Add it", isSafe: true)
+      IssueEntry(.major, "is a directory without '..'", repair: "Add it")
     case .secondNotDotDot:
       IssueEntry(
         .major, "is a directory whose second entry is not '..'",
         repair: "Put '..' there, and the entry elsewhere")
     case .dotDotNotTerminated:
       IssueEntry(
-        .minor, "is a directory with a byte behind the name '..'", repair: "Clear it",
-        isSafe: true)
+        .minor, "is a directory with a byte behind the name '..'", repair: "Clear it")
     case .dotDotInode:
       IssueEntry(
         .major, "is a directory whose '..' names an inode that cannot be a parent",
@@ -189,8 +187,7 @@ public enum DirectoryIssue: String, IssueArea {
       IssueEntry(.major, "has an entry for a reserved inode", repair: "Remove the entry")
     case .inodeUnused:
       IssueEntry(
-        .major, "has an entry for an inode that is not in use", repair: "Remove the entry",
-        isSafe: true)
+        .major, "has an entry for an inode that is not in use", repair: "Remove the entry")
     case .linkToSelf:
       IssueEntry(.major, "is a directory with an entry for itself", repair: "Remove the entry")
     case .linkToRoot:
@@ -285,6 +282,15 @@ public enum DirectoryIssue: String, IssueArea {
       }
     // Names behind it are not found; e2fsck takes it for sound.
     let severity: Severity = self == .indexNodeAbove ? .notice : .major
-    return IssueEntry(severity, what, repair: "Build the tree anew", isSafe: true)
+    // A tree that can be thrown away as a whole is no matter for a person; one that is torn is: what
+    // tore it may have taken names.
+    let isTorn =
+      switch self {
+      case .indexRoot, .indexNeedsSipHash, .indexTooDeep, .indexRootLayout, .indexRootChecksum,
+        .indexLimit, .indexCount, .indexOrder:
+        false
+      default: true
+      }
+    return IssueEntry(severity, what, repair: "Build the tree anew", isSafe: !isTorn)
   }
 }

@@ -27,8 +27,8 @@ public enum GroupIssue: String, IssueArea {
     switch self {
     case .badChecksum:
       IssueEntry(
-        .notice, "has a descriptor with a wrong checksum",
-        repair: "Take from it what a copy confirms, and compute it anew")
+        .minor, "has a descriptor with a wrong checksum",
+        repair: "Take from it what a copy confirms, and compute it anew", isSafe: true)
     case .blockBitmapOutside: moved("has its block bitmap outside the filesystem")
     case .inodeBitmapOutside: moved("has its inode bitmap outside the filesystem")
     case .inodeTableOutside: moved("has its inode table outside the filesystem")
@@ -67,12 +67,11 @@ public enum GroupIssue: String, IssueArea {
         repair: "Look at all of them", isSafe: true)
     case .resizeInodeNotEmpty:
       IssueEntry(
-        .minor, "is the inode of resize_inode, in use without the feature", repair: "Clear it",
-        isSafe: true)
+        .minor, "is the inode of resize_inode, in use without the feature", repair: "Clear it")
     case .resizeInodeInvalid:
       IssueEntry(
         .minor, "is the inode of resize_inode, and does not keep the room it should",
-        repair: "Make it anew, or give up the room where no block is free", isSafe: true)
+        repair: "Make it anew, or give up the room where no block is free")
     case .resizeInodeMap:
       IssueEntry(
         .minor, "is the inode of resize_inode, and maps other blocks than it should",

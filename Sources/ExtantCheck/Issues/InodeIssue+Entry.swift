@@ -10,7 +10,7 @@ extension InodeIssue {
     case .namedInUnusedPart:
       IssueEntry(
         .major, "has a name, but its group's descriptor says that it was never used",
-        repair: "Read the whole inode table")
+        repair: "Read the whole inode table", isSafe: true)
 
     case .orphanNumber:
       IssueEntry(
@@ -37,13 +37,15 @@ extension InodeIssue {
       IssueEntry(.major, "is the root and has a link count of zero", repair: "Keep it in use")
     case .journalUnasked:
       IssueEntry(
-        .major, "is reserved for a journal, and in use without one", repair: "Clear it")
+        .major, "is reserved for a journal, and in use without one", repair: "Clear it",
+        isSafe: true)
     case .quotaMode:
       IssueEntry(
         .minor, "is a quota file and no regular file", repair: "Make it one", isSafe: true)
     case .quotaUnasked:
       IssueEntry(
-        .major, "is reserved for a quota file, and in use without one", repair: "Clear it")
+        .major, "is reserved for a quota file, and in use without one", repair: "Clear it",
+        isSafe: true)
     case .bootLoaderDirectory:
       IssueEntry(
         .minor, "is the boot loader's and a directory", repair: "Clear its mode", isSafe: true)
@@ -69,14 +71,16 @@ extension InodeIssue {
         .major, "says it has extents, which neither it nor the filesystem has",
         repair: "Clear the flag, or the inode where it has no block pointers either")
     case .extentsFlagMissing:
-      IssueEntry(.major, "has extents, but not the flag that says so", repair: "Set the flag")
+      IssueEntry(
+        .major, "has extents, but not the flag that says so", repair: "Set the flag", isSafe: true)
     case .imagicWithoutFeature:
       IssueEntry(
         .major, "has the flag of AFS servers, which the filesystem does not know",
         repair: "Clear the flag")
     case .indexNotDirectory:
       IssueEntry(
-        .major, "has the flag of indexed directories, but is none", repair: "Clear the flag")
+        .major, "has the flag of indexed directories, but is none", repair: "Clear the flag",
+        isSafe: true)
     case .indexWithoutFeature:
       IssueEntry(
         .major, "is an indexed directory, which the filesystem says it has not",
@@ -129,7 +133,7 @@ extension InodeIssue {
     case .symlinkExtentsFlag:
       IssueEntry(
         .major, "is a symbolic link with its target in the inode, but has the flag of extents",
-        repair: "Clear the flag", isSafe: true)
+        repair: "Clear the flag")
     case .symlinkEmpty:
       IssueEntry(.major, "is a symbolic link without a target", repair: "Clear the inode")
     case .symlinkLength:
@@ -152,14 +156,15 @@ extension InodeIssue {
       IssueEntry(.minor, "has the address of a fragment, which ext4 has not", repair: "Clear it")
     case .attributesHigh:
       IssueEntry(
-        .minor, "has upper bits in its attributes' address, which need 64bit", repair: "Clear them")
+        .minor, "has upper bits in its attributes' address, which need 64bit", repair: "Clear them",
+        isSafe: true)
     case .blockCountHigh:
       IssueEntry(
         .minor, "has upper bits in its block count, which need huge_file", repair: "Clear them")
     case .directorySizeHigh:
       IssueEntry(
         .minor, "is a directory with upper bits in its size, which need large_dir",
-        repair: "Clear them")
+        repair: "Clear them", isSafe: true)
     case .extraSize:
       IssueEntry(
         .minor, "has an impossible size of its extra fields", repair: "Set the usual size",

@@ -59,15 +59,15 @@ public enum JournalIssue: String, IssueArea {
     case .inodeFromBackup:
       IssueEntry(
         .major, "is the journal's, but maps no journal; the superblock has a copy of what it was",
-        repair: "Restore the inode")
+        repair: "Restore the inode", isSafe: true)
     case .numberWrong:
       IssueEntry(
         .major, "is no journal, though the superblock names it; inode 8 is one",
-        repair: "Use inode 8")
+        repair: "Use inode 8", isSafe: true)
     case .numberMissing:
       IssueEntry(
         .major, "has the feature has_journal but names no journal; inode 8 is one",
-        repair: "Use inode 8")
+        repair: "Use inode 8", isSafe: true)
     case .uuidOfInternal:
       IssueEntry(
         .major, "names a journal on another device besides the one inside",
@@ -95,7 +95,8 @@ public enum JournalIssue: String, IssueArea {
         isSafe: true)
     default:
       IssueEntry(
-        .major, "cannot be used as the journal", repair: "Delete the journal and make a new one")
+        .major, "cannot be used as the journal", repair: "Delete the journal and make a new one",
+        isSafe: true)
     }
   }
 
@@ -105,13 +106,14 @@ public enum JournalIssue: String, IssueArea {
     case .badMagic:
       IssueEntry(
         .major, "should start with a journal's superblock, but no magic number is there",
-        repair: "Delete the journal and make a new one")
+        repair: "Delete the journal and make a new one", isSafe: true)
     case .badType:
-      IssueEntry(.major, "has a journal superblock of an unknown type", repair: reset)
+      IssueEntry(.major, "has a journal superblock of an unknown type", repair: reset, isSafe: true)
     case .badBlockSize:
-      IssueEntry(.major, "has a journal with another block size", repair: reset)
+      IssueEntry(.major, "has a journal with another block size", repair: reset, isSafe: true)
     case .tooLong:
-      IssueEntry(.major, "has a journal that says it is longer than its blocks", repair: reset)
+      IssueEntry(
+        .major, "has a journal that says it is longer than its blocks", repair: reset, isSafe: true)
     case .tooShort:
       IssueEntry(
         .notice, "has a journal that is too short to be used", repair: "Let it use all its blocks",
@@ -125,7 +127,7 @@ public enum JournalIssue: String, IssueArea {
     case .badFastCommitArea:
       IssueEntry(
         .major, "has a journal whose fast commits leave too little room for its log",
-        repair: reset)
+        repair: reset, isSafe: true)
     case .newerFields:
       IssueEntry(
         .notice, "has a journal of version 1 with fields of version 2",
@@ -133,18 +135,20 @@ public enum JournalIssue: String, IssueArea {
     case .badUsers:
       IssueEntry(
         .major, "has a journal inside that says that several filesystems use it",
-        repair: "Make it the only one")
+        repair: "Make it the only one", isSafe: true)
     case .unknownFeatures:
       IssueEntry(.major, "has an empty journal with unknown features", repair: reset)
     case .checksumKinds:
       IssueEntry(
-        .major, "has a journal with several kinds of checksums at once", repair: reset)
+        .major, "has a journal with several kinds of checksums at once", repair: reset, isSafe: true
+      )
     case .badChecksumType:
-      IssueEntry(.major, "has a journal with an unknown type of checksums", repair: reset)
+      IssueEntry(
+        .major, "has a journal with an unknown type of checksums", repair: reset, isSafe: true)
     default:
       IssueEntry(
         .major, "has a journal superblock whose checksum does not match",
-        repair: "Set the checksum where the log is sound, else empty the journal")
+        repair: "Set the checksum where the log is sound, else empty the journal", isSafe: true)
     }
   }
 
@@ -157,7 +161,7 @@ public enum JournalIssue: String, IssueArea {
     case .recoveryFlagMissing:
       IssueEntry(
         .notice, "has changes in its journal, but does not ask for recovery",
-        repair: "Replay the journal", isSafe: true)
+        repair: "Replay the journal")
     case .recoveryFlagLeft:
       IssueEntry(
         .notice, "asks for recovery, but its journal is empty", repair: "Clear the flag",

@@ -95,7 +95,7 @@ public enum MapIssue: String, IssueArea {
     case .extentLogicalLimit:
       IssueEntry(
         .major, "has an extent past the largest block that a file can have",
-        repair: "Remove the extent")
+        repair: "Remove the extent", isSafe: true)
     case .extentMisplaced:
       IssueEntry(
         .major, "has an extent that does not belong to its node", repair: "Remove the extent")
@@ -114,7 +114,8 @@ public enum MapIssue: String, IssueArea {
         repair: "Remove the block")
     case .extentUnwrittenDirectory:
       IssueEntry(
-        .major, "is a directory with an extent marked as never written", repair: "Clear the mark")
+        .major, "is a directory with an extent marked as never written", repair: "Clear the mark",
+        isSafe: true)
     case .pointerOutside:
       IssueEntry(
         .major, "has a block pointer outside the filesystem", repair: "Clear the pointer")

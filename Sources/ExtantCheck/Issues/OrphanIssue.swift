@@ -68,14 +68,15 @@ public enum OrphanIssue: String, IssueArea {
         repair: "Empty the list", isSafe: true)
     case .badLink:
       IssueEntry(
-        .minor, "is on the orphan list before what can be no orphan", repair: "End the list here")
+        .minor, "is on the orphan list before what can be no orphan", repair: "End the list here",
+        isSafe: true)
     case .circle:
       IssueEntry(
-        .minor, "closes the orphan list to a circle", repair: "End the list here")
+        .minor, "closes the orphan list to a circle", repair: "End the list here", isSafe: true)
     case .badMap:
       IssueEntry(
         .notice, "is an orphan with a map that is damaged, so that its blocks are not freed here",
-        repair: "Leave that to what follows")
+        repair: "Leave that to what follows", isSafe: true)
     default:
       IssueEntry(
         .notice, "has an orphan list, which does not count after errors", repair: "Empty the list",
@@ -91,31 +92,34 @@ public enum OrphanIssue: String, IssueArea {
         isSafe: true)
     case .fileBadMagic:
       IssueEntry(
-        .minor, "is a block of the orphan file without its magic number", repair: "Empty it")
+        .minor, "is a block of the orphan file without its magic number", repair: "Empty it",
+        isSafe: true)
     case .fileBadChecksum:
       IssueEntry(
-        .minor, "is a block of the orphan file whose checksum does not match", repair: "Empty it")
+        .minor, "is a block of the orphan file whose checksum does not match", repair: "Empty it",
+        isSafe: true)
     case .fileBadEntry:
       IssueEntry(
         .minor, "is a block of the orphan file that names what can be no orphan",
-        repair: "Empty it")
+        repair: "Empty it", isSafe: true)
     case .fileBadSize:
       IssueEntry(
         .minor, "is the orphan file, and its size is no whole number of blocks",
-        repair: "Set the size")
+        repair: "Set the size", isSafe: true)
     case .fileHole:
       IssueEntry(
         .notice, "is the orphan file and has a hole", repair: "Cut it before the hole",
         isSafe: true)
     case .fileNotRegular:
       IssueEntry(
-        .major, "is the orphan file, but no regular file", repair: "Make it one")
+        .major, "is the orphan file, but no regular file", repair: "Make it one", isSafe: true)
     case .fileDamaged:
       IssueEntry(
         .major, "is to be the orphan file, but does not hold one",
         repair: "Do without an orphan file")
     case .fileUnlinked:
-      IssueEntry(.minor, "is the orphan file and has no link", repair: "Set the link count")
+      IssueEntry(
+        .minor, "is the orphan file and has no link", repair: "Set the link count", isSafe: true)
     case .fileMissing:
       IssueEntry(
         .major, "has the feature orphan_file but no orphan file",

@@ -22,10 +22,11 @@ public enum QuotaIssue: String, IssueArea {
         repair: "Use the one that is reserved, or none")
     case .inodeForgotten:
       IssueEntry(
-        .major, "is a quota file that the superblock does not name", repair: "Name it there")
+        .major, "is a quota file that the superblock does not name", repair: "Name it there",
+        isSafe: true)
     case .inodeUnasked:
       IssueEntry(
-        .major, "is a quota file, in a filesystem without quota", repair: "Delete it")
+        .major, "is a quota file, in a filesystem without quota", repair: "Delete it", isSafe: true)
     case .numberUnasked:
       IssueEntry(
         .major, "is named as a quota file, in a filesystem without quota", repair: "Name none")

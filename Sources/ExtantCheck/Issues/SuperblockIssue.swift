@@ -95,7 +95,7 @@ public enum SuperblockIssue: String, IssueArea {
       IssueEntry(
         .notice, "has both metadata_csum and uninit_bg", repair: "Clear uninit_bg", isSafe: true)
     case .is64BitWithoutExtents:
-      IssueEntry(.major, "has 64bit without extent", repair: "Set extent")
+      IssueEntry(.major, "has 64bit without extent", repair: "Set extent", isSafe: true)
     case .seedWithoutChecksums:
       IssueEntry(
         .notice, "has metadata_csum_seed without metadata_csum", repair: "Clear it", isSafe: true)
@@ -104,11 +104,11 @@ public enum SuperblockIssue: String, IssueArea {
         .major, "has both resize_inode and meta_bg", repair: "Clear resize_inode", isSafe: true)
     case .firstMetaBgTooBig:
       IssueEntry(
-        .major, "has a first meta block group past the last", repair: "Set it to 0", isSafe: true)
+        .major, "has a first meta block group past the last", repair: "Set it to 0")
     case .firstMetaBgUnneeded:
       IssueEntry(
         .notice, "has a first meta block group past the last, and needs none",
-        repair: "Set it to 0", isSafe: true)
+        repair: "Set it to 0")
     case .reserveWithoutResizeInode:
       IssueEntry(
         .notice, "reserves blocks for group descriptors without resize_inode",
@@ -122,11 +122,11 @@ public enum SuperblockIssue: String, IssueArea {
     case .requiredExtraSize:
       IssueEntry(
         .notice, "requires a size of inodes' extra fields that cannot be",
-        repair: "Set it to what is usual", isSafe: true)
+        repair: "Set it to what is usual")
     case .desiredExtraSize:
       IssueEntry(
         .notice, "wants a size of inodes' extra fields that cannot be",
-        repair: "Set it to what is usual", isSafe: true)
+        repair: "Set it to what is usual")
     case .featuresInRevision0:
       IssueEntry(
         .notice, "has features, and the revision that knows none", repair: "Set revision 1",
@@ -178,9 +178,10 @@ public enum SuperblockIssue: String, IssueArea {
       IssueEntry(
         .major, "has its MMP block where none can be", repair: "Clear the feature mmp")
     case .badMMPMagic:
-      IssueEntry(.major, "has an MMP block that is none", repair: "Make it anew")
+      IssueEntry(.major, "has an MMP block that is none", repair: "Make it anew", isSafe: true)
     case .badMMPChecksum:
-      IssueEntry(.major, "has an MMP block with a wrong checksum", repair: "Make it anew")
+      IssueEntry(
+        .major, "has an MMP block with a wrong checksum", repair: "Make it anew", isSafe: true)
     case .mmpNotReleased:
       IssueEntry(
         .notice, "was not released by the host that used it last", repair: "Release it",

@@ -66,7 +66,7 @@ public enum XattrIssue: String, IssueArea {
         repair: "Remove the attribute unless its hash tells that the value is its own")
     case .inodeHash:
       IssueEntry(
-        .major, "has an attribute in it with a wrong hash", repair: "Clear the hash")
+        .major, "has an attribute in it with a wrong hash", repair: "Clear the hash", isSafe: true)
     case .strayOffset:
       IssueEntry(
         .major, "has data in it beside an attribute that says its value is where it cannot be",
@@ -118,7 +118,8 @@ public enum XattrIssue: String, IssueArea {
     case .blockHash:
       IssueEntry(
         .major, "has an attribute block with a wrong hash of an attribute",
-        repair: "Remove the attribute, or compute the hash where the checksum covers the value")
+        repair: "Remove the attribute, or compute the hash where the checksum covers the value",
+        isSafe: true)
     case .blockEmptied:
       IssueEntry(
         .major, "names an attribute block of which nothing could be kept",
@@ -135,19 +136,20 @@ public enum XattrIssue: String, IssueArea {
     case .referenceCount:
       IssueEntry(
         .minor, "is an attribute block with a wrong count of the inodes that name it",
-        repair: "Set it to the number found", isSafe: true)
+        repair: "Set it to the number found")
 
     case .valueInodeNumber:
       IssueEntry(
         .major, "has an attribute whose value is said to be in an inode that holds no value",
-        repair: "Remove the attribute")
+        repair: "Remove the attribute", isSafe: true)
     case .valueInodeHash:
       IssueEntry(
         .major, "has an attribute whose hash is not that of the value in another inode",
         repair: "Compute the hash anew if the value has the right size, else remove the attribute")
     case .valueInodeFlag:
       IssueEntry(
-        .major, "holds an attribute's value and does not say so", repair: "Set its flag")
+        .major, "holds an attribute's value and does not say so", repair: "Set its flag",
+        isSafe: true)
     case .valueInodeReferenceCount:
       IssueEntry(
         .minor, "holds the value of attributes and has a wrong count of them",

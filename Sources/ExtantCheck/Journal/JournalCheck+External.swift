@@ -19,11 +19,12 @@ extension JournalCheck {
   private func externalArea() throws(FileSystemError) -> JournalArea {
     if let known = reporter.externalJournal { return known }
     let area = try ExternalJournal.open(
-      superblock, superblock.storedJournalUUID, path: options.journalPath, access: .readOnly)
+      superblock, superblock.storedJournalUUID, path: options.journalPath,
+      access: options.mode == .report ? .readOnly : .readWrite)
     let overlay = OverlayDevice(base: area.device, pieceByteCount: area.blockSize)
     let covered = try area.on(overlay)
     reporter.externalJournal = covered
-    reporter.report.repairedJournal = overlay
+    reporter.report.repairedJournal = RepairedJournal(device: area.device, overlay: overlay)
     return covered
   }
 }

@@ -58,21 +58,15 @@ extension RepairPlan {
   /// What was replayed from a journal on another device is in place: that journal says so now.
   private func writeExternalJournal() throws(FileSystemError) {
     guard let journal = repairedJournal else { return }
-    let size = journal.pieceByteCount
-    var changes: [(offset: UInt64, bytes: BlockBuffer)] = []
-    for piece in journal.writtenPieces {
-      let buffer = BlockBuffer(byteCount: size)
+    let size = journal.overlay.pieceByteCount
+    let buffer = BlockBuffer(byteCount: size)
+    for piece in journal.overlay.writtenPieces {
+      let offset = piece * UInt64(size)
       var bytes = buffer.mutableBytes
-      try journal.read(into: &bytes, at: piece * UInt64(size))
-      changes.append((piece * UInt64(size), buffer))
+      try journal.overlay.read(into: &bytes, at: offset)
+      try journal.device.write(buffer.bytes, at: offset)
     }
-    // The check has it open for reading only.
-    try journal.close()
-    guard !changes.isEmpty else { return }
-    let file = try FileDevice(path: journal.name, access: .readWrite)
-    for change in changes { try file.write(change.bytes.bytes, at: change.offset) }
-    try file.flush()
-    try file.close()
+    try journal.device.flush()
   }
 
   /// With the superblock's block, ascending.

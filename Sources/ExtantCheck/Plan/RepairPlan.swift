@@ -10,7 +10,7 @@ public struct RepairPlan: Sendable {
   let device: any BlockDevice
   let repaired: OverlayDevice
   /// The journal on another device, with what a replay changed in it.
-  let repairedJournal: OverlayDevice?
+  let repairedJournal: RepairedJournal?
   let blockSize: Int
   /// Those that differ, ascending, the one with the superblock among them where it does.
   let blocks: [BlockAddress]
@@ -30,7 +30,7 @@ public struct RepairPlan: Sendable {
   /// How many blocks of the filesystem's block size there are to write.
   public var blockCount: Int { blocks.count }
   public var isEmpty: Bool {
-    blocks.isEmpty && (repairedJournal?.writtenPieces.isEmpty ?? true)
+    blocks.isEmpty && (repairedJournal?.overlay.writtenPieces.isEmpty ?? true)
   }
 
   /// Their addresses, ascending.

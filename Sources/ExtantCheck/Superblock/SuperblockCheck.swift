@@ -119,7 +119,7 @@ struct SuperblockCheck {
   /// Whether the filesystem says it is clean and that nobody wants it checked.
   static func isClean(_ superblock: Superblock, _ options: CheckOptions) -> Bool {
     superblock.state.contains(.clean) && !superblock.state.contains(.errors)
-      && superblock.errorCount == 0 && superblock.lastOrphan == nil
+      && superblock.errorCount == 0 && superblock.storedLastOrphan == 0
       && !superblock.features.readOnlyCompat.contains(.orphanPresent)
       && !superblock.needsRecovery
       && !isDue(superblock, options.time ?? Clock.now().seconds)

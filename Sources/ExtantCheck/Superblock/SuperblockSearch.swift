@@ -144,7 +144,9 @@ struct SuperblockSearch {
     guard offset % UInt64(superblock.blockSize) == 0,
       let group = superblock.group(of: BlockAddress(block)), group.rawValue > 0,
       superblock.superblockBlock(in: group) == BlockAddress(block),
-      superblock.blockGroupNumber == UInt16(truncatingIfNeeded: group.rawValue)
+      // Revision 0 has no such field: some programs leave 0 there.
+      superblock.revision == 0
+        || superblock.blockGroupNumber == UInt16(truncatingIfNeeded: group.rawValue)
     else { return nil }
     let origin = SuperblockChoice.Origin.copy(group: group.rawValue, block: block)
     return asPrimary(SuperblockChoice(bytes: bytes, origin: origin))

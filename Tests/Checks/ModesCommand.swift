@@ -1,0 +1,51 @@
+import ArgumentParser
+import CheckKit
+import Foundation
+import TestSupport
+
+/// `checks modes`
+struct ModesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "modes",
+    abstract: "Runs -n, -p and -fp on each defect and each corrupt image, next to e2fsck.")
+
+  @Option(help: "Only those with this in their name.")
+  var only: String?
+
+  @Flag(name: .shortAndLong, help: "Also name those that agree.")
+  var verbose = false
+
+  @Flag(name: .shortAndLong, help: "Show what e2fsck says where they do not.")
+  var explain = false
+
+  func run() throws {
+    let judge = try ImageJudge()
+    var (count, differences) = (0, 0)
+    func compare(_ name: String, _ place: (String) throws -> Void) throws {
+      for verdict in try judge.compareModes(place) {
+        count += 1
+        if !verdict.agrees { differences += 1 }
+        guard verbose || !verdict.agrees else { continue }
+        let word = verdict.agrees ? "ok    " : "DIFFER"
+        print(
+          "\(word) \(name) \(verdict.mode): e2fsck \(verdict.e2fsck), extant \(verdict.extant) "
+            + verdict.codes.sorted().joined(separator: " "))
+        if explain, !verdict.agrees {
+          for line in verdict.text.split(separator: "\n").prefix(12) { print("         \(line)") }
+        }
+      }
+    }
+    let isWanted: (String) -> Bool = { name in only.map { name.contains($0) } ?? true }
+    for recipe in Recipe.all where isWanted(recipe.name) {
+      let planter = try Planter(try recipe.base.bytes())
+      try recipe.plant(planter)
+      try compare(recipe.name) { try System.write(planter.bytes, to: $0) }
+    }
+    if SharedImages.isThere {
+      for entry in try SharedImages.entries() where isWanted(entry.name) {
+        try compare(entry.name) { try SharedImages.unpack(entry, to: $0) }
+      }
+    }
+    print("\(count) verdicts, \(differences) differ")
+  }
+}
