@@ -92,8 +92,8 @@ let package = Package(
       name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],
       path: "Tests/Torture", swiftSettings: strict),
     .executableTarget(
-      name: "cuts-bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
-      path: "Tests/CutsBench", swiftSettings: strict),
+      name: "bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
+      path: "Tests/Bench", swiftSettings: strict),
     .target(
       name: "CrashKit",
       dependencies: [

@@ -8,10 +8,9 @@ import TestSupport
 ///
 /// Cutting must not grow with what lies behind the cut: ours stays below 2.5 times at a thousand
 /// times the extents, the kernel renumbers every one of them.
-@main
 struct CutsBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cuts-bench",
+    commandName: "cuts",
     abstract: "Times collapse, insert and punch at growing numbers of extents.")
 
   @Option(help: "Numbers of extents.") var extents: [Int] = [1_000, 10_000, 100_000, 1_000_000]
@@ -134,17 +133,5 @@ struct CutsBench: ParsableCommand {
     var options = FileSystem.Options()
     options.writeBackInterval = 0
     return try FileSystem.open(image.path, options)
-  }
-}
-
-extension String {
-  func padded(_ width: Int) -> String {
-    self + String(repeating: " ", count: max(0, width - count))
-  }
-}
-
-extension Duration {
-  var nanoseconds: Int64 {
-    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
   }
 }

@@ -1,0 +1,21 @@
+import ArgumentParser
+
+/// What Extant's own parts cost, for `make bench`.
+@main
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Times what must not grow with the size of things.",
+    subcommands: [CutsBench.self, LookupsBench.self])
+}
+
+extension String {
+  func padded(_ width: Int) -> String {
+    self + String(repeating: " ", count: max(0, width - count))
+  }
+}
+
+extension Duration {
+  var nanoseconds: Int64 {
+    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+  }
+}
