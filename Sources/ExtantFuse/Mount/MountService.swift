@@ -123,7 +123,7 @@ final class MountService {
     if hasFaults { result.append("\(source): the device has faults on purpose: data may be lost") }
     if isWriteProtected {
       result.append("\(source): source write-protected, mounted read-only")
-    } else if let reason = engine.readOnlyReason {
+    } else if engine.options.access == .readWrite, let reason = engine.readOnlyReason {
       result.append("\(source): read-only: \(reason)")
     }
     result += engine.openingNotes.map { "\(source): \($0)" }
