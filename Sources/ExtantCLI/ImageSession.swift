@@ -1,5 +1,6 @@
 import Extant
 import ExtantBase
+import ExtantFuse
 import Glibc
 
 /// An image open for the time of one command.
@@ -26,7 +27,9 @@ enum ImageSession {
     options.journalPath = unsafe getenv("EXTANT_JOURNAL_PATH").map { unsafe String(cString: $0) }
     if writing { Interruption.watch() } else { options.accessTimes = .never }
     let fileSystem = try at(PathText.shown(path)) { () throws(FileSystemError) in
-      try FileSystem.open(path, options)
+      try afterEndingDaemon(of: path) { () throws(FileSystemError) in
+        try FileSystem.open(path, options)
+      }
     }
     if writing, let reason = fileSystem.readOnlyReason {
       try? fileSystem.close()

@@ -131,6 +131,13 @@ struct MountCommandTests {
         try Command.succeed("mount", source, directory("mnt"))
         #expect(try System.contents(directory("mnt") + "/slow") == [1, 2, 3])
         try Command.succeed("umount", directory("mnt"))
+        for command in [["fsck", "-p", source], ["cp", "/proc/self/maps", source + ":/maps"]] {
+          try Command.succeed(
+            "mount", "-o", "faults=\(directory("rules"))", source, directory("mnt"))
+          try System.write([4], to: directory("mnt") + "/slow")
+          try Program.succeed(["umount", directory("mnt")])
+          try Program.succeed([Command.program] + command)
+        }
       }
       // What is really in use is refused all the same.
       try Command.succeed("mount", device, directory("mnt"))

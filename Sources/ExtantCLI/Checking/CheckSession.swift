@@ -2,6 +2,7 @@ import BlockIO
 import Extant
 import ExtantBase
 import ExtantCheck
+import ExtantFuse
 
 /// One check of one image, with its repair: from opening the device to closing it.
 final class CheckSession {
@@ -68,7 +69,9 @@ final class CheckSession {
   private func check() throws(FileSystemError) -> CheckStatus {
     let isReadOnly = options.mode == .report
     if isReadOnly { try FileDevice.refuseIfMounted(image) }
-    let device = try FileDevice(path: image, access: isReadOnly ? .readOnly : .readWrite)
+    let device = try afterEndingDaemon(of: image) { () throws(FileSystemError) in
+      try FileDevice(path: image, access: isReadOnly ? .readOnly : .readWrite)
+    }
     defer { try? device.close() }
     let report = try Checker.check(device, options)
     bar?.end()

@@ -63,11 +63,8 @@ final class MountService {
   private static func openWaiting(
     _ source: String, _ options: inout MountOptions, _ logger: Logger
   ) throws(FileSystemError) -> (FileSystem, isWriteProtected: Bool) {
-    do throws(FileSystemError) {
-      return try openProtected(source, &options, logger)
-    } catch {
-      guard error.errno == .resourceBusy, EndingDaemon.wait(for: source) else { throw error }
-      return try openProtected(source, &options, logger)
+    try afterEndingDaemon(of: source) { () throws(FileSystemError) in
+      try openProtected(source, &options, logger)
     }
   }
 

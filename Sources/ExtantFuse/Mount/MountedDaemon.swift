@@ -1,5 +1,6 @@
 import CExtantSystem
 import CFuse3
+import ExtantBase
 import Glibc
 import SystemPackage
 
@@ -79,6 +80,19 @@ enum FileLocks {
       guard let place, place > 0 else { return nil }
       return Int32(fields[place - 1])
     }
+  }
+}
+
+/// Does `open`, which opens the image at `path`, and where that is in use by the daemon of a mount that
+/// was just taken away, once more when the daemon has let go of it.
+public func afterEndingDaemon<R>(
+  of path: String, _ open: () throws(FileSystemError) -> R
+) throws(FileSystemError) -> R {
+  do throws(FileSystemError) { return try open() } catch {
+    guard error.errno == .resourceBusy, let source = try? SystemFile.resolved(path),
+      EndingDaemon.wait(for: source)
+    else { throw error }
+    return try open()
   }
 }
 
