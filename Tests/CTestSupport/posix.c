@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -46,6 +47,12 @@ int64_t ts_become_root(void) {
   syscall(SYS_setfsuid, 0);
   return answer(syscall(SYS_setgroups, (size_t)0, NULL));
 }
+static pthread_rwlock_t forks = PTHREAD_RWLOCK_INITIALIZER;
+void ts_begin_step(int forking) {
+  if (forking) pthread_rwlock_wrlock(&forks);
+  else pthread_rwlock_rdlock(&forks);
+}
+void ts_end_step(void) { pthread_rwlock_unlock(&forks); }
 int64_t ts_own_directory(void) { return answer(unshare(CLONE_FS)); }
 int64_t ts_chdir(const char *path) { return answer(chdir(path)); }
 uint32_t ts_umask(uint32_t mask) { return umask(mask); }

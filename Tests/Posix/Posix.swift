@@ -25,6 +25,9 @@ struct Posix: ParsableCommand {
   @Flag(help: "Only count the differences of each area.")
   var summary = false
 
+  @Flag(help: "A second kernel instead of our mount: the suite itself is judged.")
+  var kernel = false
+
   @Option(help: "The path of extant; the one beside this program if left out.")
   var program: String?
 
@@ -41,11 +44,15 @@ struct Posix: ParsableCommand {
       throw ValidationError("needs root, loop devices and /dev/fuse: the kernel is the judge")
     }
     let watch = Watch()
-    var suite = Suite(cases, candidate: .extant(program ?? Environment.products + "/extant"))
+    var suite = Suite(
+      cases,
+      candidate: kernel ? .kernel("second") : .extant(program ?? Environment.products + "/extant"))
     suite.progress = { watch.beat($0, $1) }
     watch.start()
     var report = try suite.run()
-    if filter.isEmpty && !quick { report.complaints += KnownDifference.stale(in: report) }
+    if filter.isEmpty && !quick && !kernel {
+      report.complaints += KnownDifference.stale(in: report)
+    }
     tell(report)
     guard report.isGood else { throw ExitCode.failure }
   }

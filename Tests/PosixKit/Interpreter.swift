@@ -62,6 +62,8 @@ final class Interpreter {
   }
 
   private func perform(_ step: Step) -> String {
+    ts_begin_step(step.call.forks ? 1 : 0)
+    defer { ts_end_step() }
     do throws(SystemFailure) {
       return try step.actor.act { () throws(SystemFailure) -> String in
         if let answer = self.described(step.call) { return answer }
@@ -339,6 +341,16 @@ extension Interpreter {
       } while last > 0
     }
     return last
+  }
+}
+
+extension Call {
+  /// Whether another process does it.
+  fileprivate var forks: Bool {
+    switch self {
+    case .execute, .flockInChild, .lockInChild: true
+    default: false
+    }
   }
 }
 

@@ -11,6 +11,10 @@ int64_t ts_become(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t cou
 // Only for filesystems (setfsuid, setfsgid).
 int64_t ts_become_on_disk(uint32_t uid, uint32_t gid, const uint32_t *groups, size_t count);
 int64_t ts_become_root(void);
+// A child has copies of all descriptors until it ends or starts a program: a file is busy, a lock held
+// as long. So a step that forks is alone among the steps of all threads.
+void ts_begin_step(int forking);
+void ts_end_step(void);
 // A working directory and umask that are this thread's own.
 int64_t ts_own_directory(void);
 int64_t ts_chdir(const char *path);

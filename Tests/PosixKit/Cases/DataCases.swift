@@ -122,7 +122,7 @@ extension Case {
   private static var sizes: [Case] {
     let ends: [Int64] = [
       0, 1, 4095, 4096, 1 << 20, 1 << 32, 1 << 40, 17_592_186_040_320, 17_592_186_044_415,
-      17_592_186_044_416, 1 << 44, 1 << 50, .max, -1, .min,
+      17_592_186_044_416, 1 << 50, .max, -1, .min,
     ]
     var cases: [Case] = []
     for stage in [Stage.ordinary, .smallBlocks] {

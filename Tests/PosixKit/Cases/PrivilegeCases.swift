@@ -112,10 +112,12 @@ extension Case {
       return Case(
         "privileges/execute/\(mode) after \(way.0) by \(actor)",
         [
-          .root(.create("id")), .root(.open(1, "id", .readWrite)), .root(.ftruncate(1, 1_048_576)),
-          .root(.open(2, "/usr/bin/id")), .root(.copyRange(2, at: 0, to: 1, place: 0, 900_000)),
-          .root(.open(3, "id", [.readWrite, .direct])), .root(.fsync(1)),
+          .root(.create("id")), .root(.open(1, "id", .readWrite)),
+          .root(.open(2, "/usr/bin/id")), .root(.sendfile(2, to: 1, 900_000)),
+          .root(.ftruncate(1, 1_048_576)), .root(.fsync(1)), .root(.close(1)),
           .root(.chown("id", 6001, 6001)), .root(.chmod("id", mode)), .member(.execute("id")),
+          .root(.open(1, "id", .readWrite)), .root(.open(3, "id", [.readWrite, .direct])),
+          .member(.execute("id")),
         ] + way.1.map { Step(actor, $0) } + [
           .root(.close(1)), .root(.close(3)), .member(.execute("id")), .root(.execute("id")),
         ])
