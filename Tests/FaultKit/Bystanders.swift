@@ -10,6 +10,12 @@ enum Bystanders {
   ]
   private static let attribute = Array("user.old".utf8)
 
+  /// A file that is no bystander: `Session.leaveUnsynced` writes over its blocks in place, for which
+  /// no commit waits. Each piece is an extent of its own.
+  private static let overwritten = (
+    path: "/overwritten", byteCount: 4096, places: [0, 16384] as [UInt64]
+  )
+
   static func bytes(_ count: Int) -> [UInt8] {
     var generator = SeededGenerator(seed: UInt64(count))
     return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
@@ -26,6 +32,26 @@ enum Bystanders {
     try fs.setExtendedAttribute(attribute, bytes(300), of: try fs.resolve("/old/short"))
     _ = try fs.makeSymbolicLink(
       try FileName("link"), in: old, target: Array("below/deep".utf8))
+    let file = try fs.open(overwritten.path, .readWrite, create: 0o640)
+    defer { file.close() }
+    try overwrite(file, with: [UInt8](repeating: 0x0d, count: overwritten.byteCount))
+  }
+
+  static func overwrite(in session: Session) {
+    session.file(overwritten.path) { (file) throws(FileSystemError) in
+      try overwrite(file, with: bytes(overwritten.byteCount))
+    }
+  }
+
+  private static func overwrite(_ file: File, with bytes: [UInt8]) throws(FileSystemError) {
+    for place in overwritten.places { _ = try file.write(bytes, at: place) }
+  }
+
+  /// Where each piece of it lies on the device, in sectors of 512 bytes.
+  static func overwrittenSectors(in fs: FileSystem) throws(FileSystemError) -> [UInt64] {
+    let file = try fs.open(overwritten.path, .read)
+    defer { file.close() }
+    return try file.extents().compactMap(\.physical).map { $0 / 512 }
   }
 
   /// What differs, in words; an error that tells of damage is no difference.

@@ -89,7 +89,7 @@ public final class Campaign: Sendable {
       report.violations += sound.problems.map { "\(workload.name), with no fault: \($0)" }
     }
     for fault in Fault.allCases {
-      for index in 1..<(sound.counts[fault.kind] ?? 0) + 1 {
+      for index in 1..<runner.placeCount(of: fault, sound.counts) + 1 {
         for isPermanent in [false, true] {
           let one = FaultCase(
             workload: workload, fault: fault, index: index, isPermanent: isPermanent)

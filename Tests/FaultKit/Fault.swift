@@ -7,6 +7,8 @@ public enum Fault: String, Sendable, CaseIterable {
   case noSpace = "write ENOSPC"
   case flushError = "flush EIO"
   case discardError = "discard EIO"
+  /// A block of a file that is written over in place takes no writes, or not the first one.
+  case badBlock = "block not written, EIO"
   case tornAndTold = "write torn, EIO"
   case torn = "write torn"
   case lost = "write lost"
@@ -21,7 +23,9 @@ public enum Fault: String, Sendable, CaseIterable {
   public var kind: FaultRequestKind {
     switch self {
     case .readError, .misdirectedRead, .stale, .delayedRead: .read
-    case .writeError, .noSpace, .tornAndTold, .torn, .lost, .misdirectedWrite, .delayedWrite: .write
+    case .writeError, .noSpace, .badBlock, .tornAndTold, .torn, .lost, .misdirectedWrite,
+      .delayedWrite:
+      .write
     case .flushError, .lyingFlush, .delayedFlush: .flush
     case .discardError: .discard
     }
@@ -29,7 +33,7 @@ public enum Fault: String, Sendable, CaseIterable {
 
   var action: FaultAction {
     switch self {
-    case .readError, .writeError, .flushError, .discardError: .error(.ioError)
+    case .readError, .writeError, .flushError, .discardError, .badBlock: .error(.ioError)
     case .noSpace: .error(.noSpace)
     case .tornAndTold: .torn(sectors: nil, errno: .ioError)
     case .torn: .torn(sectors: nil, errno: nil)
@@ -58,7 +62,8 @@ public enum Fault: String, Sendable, CaseIterable {
   public func promise(isPermanent: Bool) -> Promise {
     switch self {
     case .delayedRead, .delayedWrite, .delayedFlush: .harmless
-    case .readError, .writeError, .noSpace, .flushError, .discardError, .tornAndTold: .consistent
+    case .readError, .writeError, .noSpace, .flushError, .discardError, .badBlock, .tornAndTold:
+      .consistent
     // From then on nothing reaches the medium: a power cut that nobody has noticed yet.
     case .lost, .lyingFlush: isPermanent ? .consistent : .survived
     case .torn, .misdirectedWrite, .misdirectedRead, .stale: .survived
@@ -69,10 +74,29 @@ public enum Fault: String, Sendable, CaseIterable {
   func mustBeTold(isPermanent: Bool) -> Bool {
     switch self {
     case .flushError: true
-    case .writeError, .noSpace, .tornAndTold: isPermanent
+    case .writeError, .noSpace, .badBlock, .tornAndTold: isPermanent
     default: false
     }
   }
+
+  /// Whether metadata stays consistent only where there is a journal. A bad block of a file's contents
+  /// harms no metadata.
+  var needsJournal: Bool { self != .badBlock }
+
+  /// Whether what was written and not yet synced must be there after close, unless the filesystem has
+  /// stopped writing. Without a journal, a write that failed may have been that of its inode.
+  func keepsUnsynced(hasJournal: Bool) -> Bool {
+    switch self {
+    case .badBlock, .discardError, .delayedRead, .delayedWrite, .delayedFlush: true
+    case .writeError, .noSpace, .flushError, .tornAndTold: hasJournal
+    // Allocating may have needed what could not be read.
+    case .readError: false
+    case .torn, .lost, .misdirectedWrite, .misdirectedRead, .stale, .lyingFlush: false
+    }
+  }
+
+  /// Whether the filesystem may stop writing: not for contents that no commit waits for.
+  var mayStopWriting: Bool { self != .badBlock }
 
   /// Whether a sync that succeeded may have been a lie of the device.
   var breaksSync: Bool {
@@ -87,7 +111,8 @@ public enum Fault: String, Sendable, CaseIterable {
 public struct FaultCase: Sendable, CustomStringConvertible {
   public var workload: Workload
   public var fault: Fault
-  /// Among requests of the fault's kind, from 1.
+  /// Among requests of the fault's kind, from 1; of `badBlock`, among the image's
+  /// `overwrittenSectors`.
   public var index: Int
   public var isPermanent: Bool
 
@@ -95,7 +120,15 @@ public struct FaultCase: Sendable, CustomStringConvertible {
     "\(workload.name): \(fault.rawValue) at \(index)\(isPermanent ? "+" : "")"
   }
 
-  var rules: FaultRules {
+  func rules(on image: FaultImage) -> FaultRules {
+    if fault == .badBlock {
+      var injection = FaultRule.Injection()
+      injection.action = fault.action
+      injection.kind = fault.kind
+      injection.sector = image.overwrittenSectors[index - 1]
+      injection.once = !isPermanent
+      return FaultRules([FaultRule(.inject(injection), place: fault.rawValue)])
+    }
     let rule = FaultRule(fault.action, fault.kind, index: isPermanent ? .from(index) : .only(index))
     guard fault == .lyingFlush else { return FaultRules([rule]) }
     // For good: nothing that a write through confirms is there either. Once: the power goes before

@@ -28,6 +28,8 @@ public struct FaultImage: Sendable {
   public let recipe: Recipe
   /// Copies of it are what runs work on.
   public let device: OverlayDevice
+  /// Sectors of 512 bytes, each in another extent of a file that sessions write over in place.
+  let overwrittenSectors: [UInt64]
 
   public var hasJournal: Bool { recipe != .bare1K && recipe != .plain1K }
 
@@ -54,6 +56,9 @@ public struct FaultImage: Sendable {
     try makeFileSystem(on: memory, options)
     let overlay = OverlayDevice(base: memory)
     device = try Self.prepare(recipe, on: overlay)
+    let fs = try FileSystem(device: device.copy(), options: Session.options)
+    overwrittenSectors = try Bystanders.overwrittenSectors(in: fs)
+    try fs.close()
   }
 
   /// Does what the recipe says, and returns the device as it lies then.

@@ -34,6 +34,11 @@ public struct FaultRunner: Sendable {
     self.judge = judge
   }
 
+  /// At how many places the fault can happen, with so many requests of each kind.
+  func placeCount(of fault: Fault, _ counts: [FaultRequestKind: Int]) -> Int {
+    fault == .badBlock ? image.overwrittenSectors.count : counts[fault.kind] ?? 0
+  }
+
   /// How many requests of each kind the workload makes where nothing fails, and what is wrong even
   /// then.
   public func soundRun(
@@ -42,13 +47,15 @@ public struct FaultRunner: Sendable {
     let overlay = image.device.copy()
     let device = FaultyDevice(base: overlay, rules: FaultRules())
     let session = try Session(device)
-    workload.body(session)
-    session.close()
+    session.perform(workload)
     var problems = session.errors.map { "\($0)" }
+    if session.unsynced.isEmpty, !session.isShutDown { problems.append("nothing is unsynced") }
     var counts: [FaultRequestKind: Int] = [:]
     for kind in FaultRequestKind.allCases { counts[kind] = device.requestCount(of: kind) }
     let after = try FileSystem(device: overlay.copy(), options: Session.options)
-    problems += confirmedDifferences(session.confirmed, after) + Bystanders.differences(in: after)
+    problems += differences(session.confirmed, "synced", after)
+    problems += differences(session.unsynced, "written", after)
+    problems += Bystanders.differences(in: after)
     try after.close()
     if let complaint = try judge(overlay.copy()) { problems.append(complaint) }
     return (counts, problems)
@@ -59,24 +66,26 @@ public struct FaultRunner: Sendable {
     _ workload: Workload, on wrap: (OverlayDevice) -> any BlockDevice
   ) throws(FileSystemError) {
     let session = try Session(wrap(image.device.copy()))
-    workload.body(session)
-    session.close()
+    session.perform(workload)
     for error in session.errors { throw error }
   }
 
   /// `asksJudge`: whether e2fsck is asked, which takes longer than all the rest.
   public func run(_ run: FaultCase, asksJudge: Bool) throws -> FaultResult {
     let overlay = image.device.copy()
-    let device = FaultyDevice(base: overlay, rules: run.rules)
+    let device = FaultyDevice(base: overlay, rules: run.rules(on: image))
     var result = FaultResult()
-    var confirmed: [(path: String, bytes: [UInt8])] = []
+    var confirmed: [Session.Contents] = []
+    var unsynced: [Session.Contents] = []
+    var hasStopped = false
     var errors: [FileSystemError] = []
     do throws(FileSystemError) {
       let session = try Session(device)
-      run.workload.body(session)
-      session.close()
+      session.perform(run.workload)
       errors = session.errors
       confirmed = session.confirmed
+      unsynced = session.unsynced
+      hasStopped = session.fs.isReadOnly
     } catch {
       errors.append(error)
     }
@@ -85,18 +94,23 @@ public struct FaultRunner: Sendable {
     if run.fault.mustBeTold(isPermanent: run.isPermanent), device.hits[0] > 0, errors.isEmpty {
       result.violations.append("nobody was told")
     }
+    if hasStopped, device.hits[0] > 0, !run.fault.mayStopWriting {
+      result.violations.append("nothing is written any more")
+    }
+    let keepsUnsynced = !hasStopped && run.fault.keepsUnsynced(hasJournal: image.hasJournal)
     let promise = run.fault.promise(isPermanent: run.isPermanent)
     if promise == .harmless, let error = errors.first { result.violations.append("told: \(error)") }
     try look(
       at: overlay.copy(), run, promise, run.fault.breaksSync ? [] : confirmed,
-      asksJudge: asksJudge, &result)
+      keepsUnsynced ? unsynced : [], asksJudge: asksJudge, &result)
     return result
   }
 
   /// Opens what is on the device, reads it, works on it, and asks e2fsck.
   private func look(
     at overlay: OverlayDevice, _ run: FaultCase, _ promise: Fault.Promise,
-    _ confirmed: [(path: String, bytes: [UInt8])], asksJudge: Bool, _ result: inout FaultResult
+    _ confirmed: [Session.Contents], _ unsynced: [Session.Contents], asksJudge: Bool,
+    _ result: inout FaultResult
   ) throws {
     var found: [FileSystemError] = []
     var mustBeChecked = false
@@ -107,7 +121,8 @@ public struct FaultRunner: Sendable {
       var walk = Walk()
       walk.visit(fs)
       found += walk.errors
-      result.violations += confirmedDifferences(confirmed, fs)
+      result.violations += differences(confirmed, "synced", fs)
+      result.violations += differences(unsynced, "written", fs)
       checkBystanders(fs, run, &result)
       // Marked as having errors, it is not written any more.
       if fs.readOnlyReason == nil {
@@ -124,7 +139,7 @@ public struct FaultRunner: Sendable {
       found.append(error)
     }
     if !found.isEmpty, result.outcome == .harmless { result.outcome = .found }
-    let needsJournal = promise == .consistent && !image.hasJournal
+    let needsJournal = promise == .consistent && run.fault.needsJournal && !image.hasJournal
     let isRefused = run.fault == .tornAndTold && Self.isTornSuperblock(found)
     if promise != .survived, !needsJournal, !isRefused, let error = found.first {
       result.violations.append("found afterwards: \(error)")
@@ -153,17 +168,18 @@ public struct FaultRunner: Sendable {
     result.violations += Bystanders.differences(in: fs)
   }
 
-  private func confirmedDifferences(
-    _ confirmed: [(path: String, bytes: [UInt8])], _ fs: FileSystem
+  /// Where files do not hold what they must since it `was` synced, or written.
+  private func differences(
+    _ files: [Session.Contents], _ was: String, _ fs: FileSystem
   ) -> [String] {
-    confirmed.compactMap { entry in
+    files.compactMap { entry in
       do throws(FileSystemError) {
         let file = try fs.open(entry.path, .read)
         defer { file.close() }
         let bytes = try file.read(entry.bytes.count + 1, at: 0)
-        return bytes == entry.bytes ? nil : "\(entry.path) was synced and has other bytes"
+        return bytes == entry.bytes ? nil : "\(entry.path) was \(was) and has other bytes"
       } catch {
-        return "\(entry.path) was synced: \(error)"
+        return "\(entry.path) was \(was): \(error)"
       }
     }
   }

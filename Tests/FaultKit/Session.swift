@@ -9,9 +9,14 @@ public final class Session {
   public let fs: FileSystem
   /// Faults that steps met, and read-only refusals, which follow from them.
   public private(set) var errors: [FileSystemError] = []
-  private var isShutDown = false
+  private(set) var isShutDown = false
   /// Contents that a sync confirmed, by path, of files that are not touched again.
-  public private(set) var confirmed: [(path: String, bytes: [UInt8])] = []
+  public private(set) var confirmed: [Contents] = []
+  /// Contents that nobody has synced when the session closes.
+  public private(set) var unsynced: [Contents] = []
+
+  /// What a file holds.
+  public typealias Contents = (path: String, bytes: [UInt8])
 
   /// Nothing is written by itself, so that requests have the same numbers in each run; the cache
   /// is as small as can be, so that blocks are read again.
@@ -25,6 +30,27 @@ public final class Session {
 
   init(_ device: any BlockDevice) throws(FileSystemError) {
     fs = try FileSystem(device: device, options: Self.options)
+  }
+
+  /// All of a session: the work, what programs leave behind, and the end.
+  func perform(_ workload: Workload) {
+    workload.body(self)
+    leaveUnsynced()
+    close()
+  }
+
+  /// New files that nobody syncs, and, beside them, new contents over a file's old blocks. Whose turn
+  /// write-back takes first is not said: several files stand for each order.
+  private func leaveUnsynced() {
+    for name in ["unsynced1", "unsynced2"] {
+      let bytes = Bystanders.bytes(2500)
+      file("/\(name)") { (file) throws(FileSystemError) in
+        // A full disk takes a part, or nothing.
+        guard try file.write(bytes, at: 0) == bytes.count else { return }
+        unsynced.append(("/\(name)", bytes))
+      }
+    }
+    Bystanders.overwrite(in: self)
   }
 
   /// What other errors steps may throw is what earlier failed steps have brought about.

@@ -18,6 +18,23 @@ import Testing
     #expect(report.violations == [])
   }
 
+  /// Closing stopped at the first file that could not be written: what others had written, and not
+  /// synced, was gone, on a disk that would have taken it.
+  @Test(.enabled(if: Environment.hasTools))
+  func aBadBlockOfOneFileKeepsNothingElseBack() throws {
+    let workloads = FaultImage.Recipe.allCases.compactMap { recipe in
+      Workload.all.first { $0.recipe == recipe }
+    }
+    #expect(workloads.count == FaultImage.Recipe.allCases.count)
+    let report = try Campaign().run(workloads, judgedShare: 8) { $0.fault == .badBlock }
+    #expect(report.violations == [])
+    // Two blocks, each of them once and for good; who is told how often is the cache's to decide.
+    #expect(report.runCount == 4 * workloads.count)
+    let outcomes = report.outcomes[.badBlock] ?? [:]
+    #expect(outcomes[.notReached] == nil)
+    #expect(outcomes[.told] ?? 0 >= 2 * workloads.count)
+  }
+
   @Test(.enabled(if: Environment.hasTools))
   func everyPromiseHoldsAfterEveryFault() throws {
     let isLong = Environment.value("EXTANT_LONG") == "1"
