@@ -125,7 +125,7 @@ let package = Package(
       path: "Tests/Checks", swiftSettings: strict),
     .executableTarget(
       name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
-      swiftSettings: strict),
+      exclude: ["run.sh"], swiftSettings: strict),
     .target(
       name: "PosixKit", dependencies: ["TestSupport", "CTestSupport", "TortureKit"],
       path: "Tests/PosixKit", swiftSettings: strict),
