@@ -40,11 +40,12 @@ int64_t ts_become_on_disk(uint32_t uid, uint32_t gid, const uint32_t *groups, si
   return 0;
 }
 int64_t ts_become_root(void) {
+  // First, since it alone gives back the capabilities that setfsuid took.
+  syscall(SYS_setfsuid, 0);
   if (syscall(SYS_setresuid, 0, 0, 0) < 0) return answer(-1);
   if (syscall(SYS_setresgid, 0, 0, 0) < 0) return answer(-1);
-  // setresuid sets these too, but does nothing where the three are 0 already.
+  // setresgid does nothing where the three are 0 already.
   syscall(SYS_setfsgid, 0);
-  syscall(SYS_setfsuid, 0);
   return answer(syscall(SYS_setgroups, (size_t)0, NULL));
 }
 static pthread_rwlock_t forks = PTHREAD_RWLOCK_INITIALIZER;

@@ -19,9 +19,12 @@ public struct Suite: Sendable {
   public struct Report: Sendable {
     public struct Result: Sendable {
       public var test: Case
-      public var checks: Int
+      /// What the judge answered.
+      public var judge: Transcript
       public var differences: [Difference]
       public var known: KnownDifference?
+
+      public var checks: Int { judge.checks }
     }
 
     public var results: [Result] = []
@@ -54,7 +57,7 @@ public struct Suite: Sendable {
         let differences = Difference.all(a, b)
         let known = KnownDifference.all.first { $0.explains(test, differences) }
         report.results.append(
-          Report.Result(test: test, checks: a.checks, differences: differences, known: known))
+          Report.Result(test: test, judge: a, differences: differences, known: known))
       }
     }
     return report

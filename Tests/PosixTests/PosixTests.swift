@@ -34,6 +34,28 @@ struct PosixTests {
     #expect(report.complaints == [])
   }
 
+  /// Where all participants have lost the same rights, they agree.
+  @Test("actors have their rights, and root its own again after each", arguments: Actor.allCases)
+  func actors(_ actor: Actor) throws {
+    let test = Case(
+      "actors/\(actor)",
+      [
+        Step(actor, .create("a")), .root(.lstat("a")), .root(.chown("a", 6002, 6003)),
+        .root(.chmod("a", 0o6755)), .root(.mknod("d", .character | 0o600, 1, 3)),
+        .root(.setInodeFlags("a", [.immutable, .extents])), .root(.unlink("a")),
+        Step(actor, .chown("d", 0, 7)), .root(.create("b")),
+      ])
+    let report = try Suite([test], candidate: .kernel("second")).run()
+    let entries = try #require(report.results.first).judge.entries
+    #expect(
+      entries.map(\.answer) == [
+        "OK", "0100644 links 1", "OK", "OK", "OK", "OK", "EPERM", actor == .root ? "OK" : "EPERM",
+        "OK",
+      ])
+    #expect(
+      entries.first?.changes == ["+a file 0644 \(actor.uid):\(actor.gid) links 1 size 0 #1"])
+  }
+
   @Test("an ext4 that is mounted or made otherwise is told apart", arguments: Canary.all)
   func canary(_ canary: Canary) throws {
     let cases = Case.all.filter { $0.name.hasPrefix(canary.cases) }
