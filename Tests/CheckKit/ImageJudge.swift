@@ -7,8 +7,10 @@ public struct ImageJudge {
     public var e2fsck: SharedImages.Verdict
     /// Whether e2fsck -fn would have repaired something, which it may forget in its status.
     public var hasAsked = false
-    /// Whether e2fsck calls the image broken, by what it exits with or by what it asks.
-    public var isBroken: Bool { e2fsck.check != 0 || hasAsked }
+    /// Whether e2fsck has no verdict: it did not end, or would repair something and exits with 0.
+    public var isUndecided: Bool { e2fsck.check == 124 || e2fsck.check == 0 && hasAsked }
+    /// Whether both call the image broken or neither does, where e2fsck has a verdict.
+    public var agrees: Bool { isUndecided || (e2fsck.check == 0) == (check == 0) }
     /// Of -fn, -fy, and -fy once more.
     public var check = 0
     public var repair = 0
@@ -91,7 +93,7 @@ public struct ImageJudge {
     if let found, let original, found.missing(of: original, original: original).isEmpty {
       // Everything is here: what e2fsck would have left of it need not be known.
       result.survivors = original.count
-      weigh(check, repair, after, second, hasAsked, &result)
+      weigh(check, repair, after, second, &result)
       return result
     }
     if result.e2fsck.after < 0 {
@@ -102,7 +104,7 @@ public struct ImageJudge {
     } else {
       for _ in 1...2 { _ = try e2fsck("-fy", theirs) }
     }
-    weigh(check, repair, after, second, hasAsked, &result)
+    weigh(check, repair, after, second, &result)
     if Environment.hasKernelMounts, result.after == 0, result.e2fsck.after == 0 {
       try compareFiles(found, original, &result)
     }
@@ -116,7 +118,7 @@ public struct ImageJudge {
 
   private func weigh(
     _ check: ProgramResult, _ repair: ProgramResult, _ after: ProgramResult,
-    _ second: ProgramResult, _ hasAsked: Bool, _ result: inout Judgement
+    _ second: ProgramResult, _ result: inout Judgement
   ) {
     for (name, run) in [("-fn", check), ("-fy", repair), ("second -fy", second)]
     where run.status > 63 {
@@ -125,9 +127,7 @@ public struct ImageJudge {
       if run.status != 124 { return }
     }
     let verdict = result.e2fsck
-    // 124: it has no verdict.
-    let isUndecided = verdict.check == 124 || verdict.check == 0 && hasAsked
-    if !isUndecided, (verdict.check == 0) != (check.status == 0) {
+    if !result.agrees {
       result.problems.append(
         "-fn gave \(check.status), e2fsck -fn \(verdict.check): \(Self.end(of: check.output))")
     }

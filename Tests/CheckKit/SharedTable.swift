@@ -6,8 +6,8 @@ public enum SharedTable {
 
   public static func text(_ rows: [(name: String, judgement: ImageJudge.Judgement)]) -> String {
     let all = rows.map(\.judgement)
-    let judged = all.filter { $0.e2fsck.check != 124 }
-    let agreed = judged.count { $0.isBroken == ($0.check != 0) }
+    let judged = all.filter { !$0.isUndecided }
+    let agreed = judged.count(where: \.agrees)
     let repaired = all.count { $0.after == 0 }
     let still = all.count { $0.second == 0 && !$0.changedBySecond }
     let compared = all.filter { $0.survivors != nil }
@@ -24,7 +24,8 @@ public enum SharedTable {
       "attributes differ, and how many of them are more in ours and in e2fsck's: a path that the other",
       "has not, else more attributes, else more bytes. What differs stands below the table.",
       "",
-      "- \(agreed) of \(judged.count) are called broken exactly when e2fsck calls them that",
+      "- \(agreed) of \(judged.count) are called broken exactly when e2fsck calls them that; of "
+        + "\(rows.count - judged.count) it has no verdict: it does not end, or asks and exits with 0",
       "- \(repaired) of \(rows.count) are clean to e2fsck after our repair (after its own: "
         + "\(all.count { $0.e2fsck.after == 0 }))",
       "- \(still) of \(rows.count) are not changed by a second run",
@@ -42,7 +43,7 @@ public enum SharedTable {
       let kept = row.survivors.map { "\($0 - row.lost.count)" } ?? "-"
       let check =
         row.e2fsck.check == 124
-        ? "no end" : "\(row.e2fsck.check)" + (row.e2fsck.check == 0 && row.isBroken ? ", asks" : "")
+        ? "no end" : "\(row.e2fsck.check)" + (row.e2fsck.check == 0 && row.hasAsked ? ", asks" : "")
       let second = "\(row.second)" + (row.changedBySecond ? ", changes" : "")
       lines.append(
         "| \(name) | \(check) | \(row.check) | \(row.repair) | \(row.after) | \(second) "
