@@ -17,7 +17,12 @@ struct PosixTests {
     "our mount answers as the kernel's ext4 does",
     .enabled(if: Environment.hasFuse && System.exists(program)))
   func mount() throws {
-    let report = try Suite(Self.sample(of: ["names"]), candidate: .extant(Self.program)).run()
+    let report = try Suite(
+      Self.sample(of: [
+        "names", "rename", "open", "handles", "locks", "directories", "attributes", "times",
+      ]),
+      candidate: .extant(Self.program)
+    ).run()
     for result in report.failures { Issue.record("\(Suite.Report.words(result))") }
     #expect(report.complaints == [])
   }

@@ -23,8 +23,9 @@ extension FileSystem {
     try journal.flush(after: ticket)
   }
 
-  /// What the flag S of chattr(1), or the option sync, asks for after a change of a file's contents, as after every
-  /// write to a descriptor with O_DSYNC. Directories with S or D: `Operation.mustBeDurable`.
+  /// What the flag S of chattr(1), or the option sync, asks for after a change of a file's contents,
+  /// as after every write to a descriptor with O_DSYNC. Directories with S or D, and dirsync:
+  /// `Operation.mustBeDurable`.
   func syncIfFlagged(_ node: Node) throws(FileSystemError) {
     guard
       options.synchrony == .everything
