@@ -6,7 +6,8 @@ extension BlockCache {
   /// A copy of the owner's dirty block at `address`, for a transaction. The block counts as clean
   /// from now on, and is pinned: until as many `unpin`s the device may have older bytes.
   ///
-  /// Waits for a write of it that is in flight. Nil, and nothing is pinned, where the block is not a dirty one of this owner.
+  /// Waits for a write of it that is in flight. Nil, and nothing is pinned, where the block is not a
+  /// dirty one of this owner.
   public func takeForJournal(_ address: BlockAddress, owner: InodeNumber) -> BlockBuffer? {
     let shard = shard(of: address)
     while true {

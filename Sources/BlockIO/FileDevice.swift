@@ -35,7 +35,8 @@ public final class FileDevice: BlockDevice {
   ///
   /// Throws `.io`: with `.open` what open(2) says, EBUSY for a block device that is mounted or an
   /// image that the kernel has mounted through a loop device (both only for writing), EROFS for a
-  /// block device that takes no writes, EISDIR and ENOTBLK for what is neither file nor block device; with `.lock` EBUSY when another program holds it.
+  /// block device that takes no writes, EISDIR and ENOTBLK for what is neither file nor block
+  /// device; with `.lock` EBUSY when another program holds it.
   public init(
     path: String, access: DeviceAccess, create: UInt64? = nil
   ) throws(FileSystemError) {
