@@ -297,9 +297,15 @@ int64_t ts_shut_down(int fd, uint32_t how) {
   return answer(ioctl(fd, _IOR('X', 125, uint32_t), &how));
 }
 
+static pthread_mutex_t births = PTHREAD_MUTEX_INITIALIZER;
+void ts_begin_birth(void) { pthread_mutex_lock(&births); }
+void ts_end_birth(void) { pthread_mutex_unlock(&births); }
+
 int64_t ts_run(const char *const *arguments, const char *output, const char *extra) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
+  // Not left to exec: it lets the parent go on first, and closes then.
+  posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   posix_spawn_file_actions_adddup2(&actions, 1, 2);
@@ -323,8 +329,10 @@ int64_t ts_run(const char *const *arguments, const char *output, const char *ext
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  ts_begin_birth();
   int error = posix_spawnp(
     &child, arguments[0], &actions, &attributes, (char *const *)arguments, environment);
+  ts_end_birth();
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   free(ours);

@@ -191,7 +191,7 @@ int64_t ts_lock_holder(int fd, int open_description, int type, int64_t start, in
   if (fcntl(fd, open_description ? F_OFD_GETLK : F_GETLK, &range) < 0) return -(int64_t)errno;
   return range.l_type;
 }
-static int64_t in_child(pid_t child) {
+static int64_t end_of(pid_t child) {
   int status;
   if (child < 0) return -(int64_t)errno;
   while (waitpid(child, &status, 0) < 0)
@@ -200,14 +200,20 @@ static int64_t in_child(pid_t child) {
 }
 // A child inherits descriptors, but none of the process's locks.
 int64_t ts_lock_in_child(int fd, int open_description, int type, int64_t start, int64_t length) {
+  ts_begin_birth();
   pid_t child = fork();
   if (child == 0) _exit((int)-ts_lock(fd, open_description, type, start, length));
-  return in_child(child);
+  int64_t result = end_of(child);
+  ts_end_birth();
+  return result;
 }
 int64_t ts_flock_in_child(int fd, int operation) {
+  ts_begin_birth();
   pid_t child = fork();
   if (child == 0) _exit((int)-ts_flock(fd, operation));
-  return in_child(child);
+  int64_t result = end_of(child);
+  ts_end_birth();
+  return result;
 }
 int64_t ts_descriptor_flags(int fd, int set, int flags) {
   return answer(set ? fcntl(fd, F_SETFL, flags) : fcntl(fd, F_GETFL));

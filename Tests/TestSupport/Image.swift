@@ -48,13 +48,6 @@ public struct Image: Sendable {
     if !System.exists(point) { try System.makeDirectory(point) }
     try Program.succeed(["mount", "-t", "ext4", "-o", "loop,\(options)", path, point])
     return Mount(point: point) { (point) throws(SystemFailure) in
-      // A program that another test is just starting shares our descriptors until its exec.
-      for _ in 0..<50 {
-        let result = try Program.run(["umount", point])
-        if result.status == 0 { return }
-        guard result.output.contains("busy") else { break }
-        try Program.succeed(["sleep", "0.05"])
-      }
       try Program.succeed(["umount", point])
     }
   }

@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import Synchronization
 
@@ -60,10 +61,13 @@ public final class TemporaryDirectory: Sendable {
   }
 
   private static func lazyUnmount(_ point: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: Environment.find("umount") ?? "/bin/umount")
-    process.arguments = ["-l", point]
-    guard (try? process.run()) != nil else { return }
-    process.waitUntilExit()
+    let program = Environment.find("umount") ?? "/bin/umount"
+    unsafe program.withCString { program in
+      unsafe "-l".withCString { lazy in
+        unsafe point.withCString { point in
+          _ = unsafe ts_run([program, lazy, point, nil], "/dev/null", nil)
+        }
+      }
+    }
   }
 }

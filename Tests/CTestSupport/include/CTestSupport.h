@@ -100,7 +100,13 @@ int64_t ts_shut_down(int fd, uint32_t how);
 
 // Runs a program; stdout and stderr go to `output` (a path). Returns the exit status, or 256 plus
 // the signal's number. The environment is our own, with `extra` ("NAME=value", may be null) added.
+//
+// No descriptor that was closed before the call is open in any child of ours any more when the program
+// starts: one program's mount is not busy because another test was just starting one.
 int64_t ts_run(const char *const *arguments, const char *output, const char *extra);
+// Around a fork(2), until the child has ended.
+void ts_begin_birth(void);
+void ts_end_birth(void);
 
 int64_t ts_process_id(void);
 int ts_is_root(void);
