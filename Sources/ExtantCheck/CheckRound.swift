@@ -23,8 +23,6 @@ final class CheckRound {
   var inodes: InodeLedger
   /// Taken by repairs: nobody wonders that the bitmaps say they are free.
   var createdInodes: [InodeNumber] = []
-  /// Whether passes 1 and 2 repaired anything: a link count may be wrong for that alone.
-  var followsRepairs = false
   /// Where inodes without names are put: lost+found, or what had to take its place.
   var lostAndFound: DirectoryEditor?
   var lostAndFoundStage = LostAndFoundStage.unopened

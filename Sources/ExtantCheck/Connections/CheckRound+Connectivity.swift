@@ -8,7 +8,6 @@ extension CheckRound {
     // Without a root whose entries were read there is nothing to hang the rest on.
     guard directories.index(of: .root) != nil, inodes[.root].namesCounted > 0 else { return }
     options.progress?(3, 0)
-    followsRepairs = reporter.mendedInRound > 0
     for top in unreachableTops() { try connectDirectory(top) }
     try connectDisplaced()
     options.progress?(3, 0.5)

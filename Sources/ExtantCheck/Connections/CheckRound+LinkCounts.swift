@@ -36,16 +36,11 @@ extension CheckRound {
     }
     let counted = min(inodes[number].namesCounted, Self.countLimit)
     guard min(UInt32(entry.linkCount), Self.countLimit) != counted else { return }
-    // That it is wrong was said when it got its name, or when another was taken away.
-    let isConsequence =
-      entry.namesCounted == 0 || (followsRepairs && UInt32(entry.linkCount) > counted)
-    if !isConsequence {
-      guard
-        try found(
-          .connection(.linkCount), .inode(number), found: .number(UInt64(entry.linkCount)),
-          expected: .number(UInt64(counted)))
-      else { return }
-    }
+    guard
+      try found(
+        .connection(.linkCount), .inode(number), found: .number(UInt64(entry.linkCount)),
+        expected: .number(UInt64(counted)))
+    else { return }
     try setLinkCount(number, UInt16(truncatingIfNeeded: counted))
   }
 
@@ -87,18 +82,16 @@ extension CheckRound {
       }
     }
     guard UInt32(entry.linkCount) != counted else { return }
-    if !followsRepairs {
-      var issue = ConnectionIssue.directoryLinkCount
-      // 1 is what the kernel leaves in a large one that became smaller.
-      if entry.linkCount == 1, try readInode(number).flags.contains(.index) {
-        issue = .overflownLinkCount
-      }
-      guard
-        try found(
-          .connection(issue), .inode(number), found: .number(UInt64(entry.linkCount)),
-          expected: .number(UInt64(counted)))
-      else { return }
+    var issue = ConnectionIssue.directoryLinkCount
+    // 1 is what the kernel leaves in a large one that became smaller.
+    if entry.linkCount == 1, try readInode(number).flags.contains(.index) {
+      issue = .overflownLinkCount
     }
+    guard
+      try found(
+        .connection(issue), .inode(number), found: .number(UInt64(entry.linkCount)),
+        expected: .number(UInt64(counted)))
+    else { return }
     try setLinkCount(number, UInt16(truncatingIfNeeded: counted))
   }
 

@@ -11,7 +11,7 @@ extension Recipe {
       .connection(.rootMissing),
       with: [
         .connection(.unreachable), .connection(.lostFoundMissing), .connection(.nameless),
-        .connection(.namelessEmpty),
+        .connection(.namelessEmpty), .connection(.directoryLinkCount), .connection(.linkCount),
       ], e2fsck: .refuses
     ) {
       try $0.inode(.root, keepingChecksum: true) { $0 = RawInode(byteCount: $0.bytes.count) }
@@ -85,7 +85,9 @@ extension Recipe {
     Recipe(.connection(.nameless)) { try $0.debugfs("unlink /small") },
     Recipe(.connection(.nameless), "symlink") { try $0.debugfs("unlink /symlink") },
     // Two names, of which both are gone.
-    Recipe(.connection(.nameless), "two-names") { try $0.debugfs("unlink /file", "unlink /link") },
+    Recipe(.connection(.nameless), "two-names", with: [.connection(.linkCount)]) {
+      try $0.debugfs("unlink /file", "unlink /link")
+    },
     // lost+found has to grow.
     Recipe(
       .connection(.nameless), "many",

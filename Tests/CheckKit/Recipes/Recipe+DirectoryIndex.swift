@@ -30,7 +30,7 @@ extension Recipe {
     directory(.indexHashVersion) { try $0.indexRoot("/many") { $0[28] = 9 } },
     directory(
       .indexNeedsSipHash, base: bothFeatures,
-      with: [.directory(.encryptedNameTooShort)]
+      with: [.directory(.encryptedNameTooShort), .connection(.linkCount)]
     ) {
       try $0.encrypt("/many", key: 1, flags: .casefold)
       try $0.encrypt("/many/first", key: 1)

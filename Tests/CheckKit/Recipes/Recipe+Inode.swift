@@ -47,7 +47,9 @@ extension Recipe {
       let number = try lastFreed(planter)
       try planter.inode(number, keepingChecksum: true) { $0.accessTime &+= 1 }
     },
-    inode(.garbage, with: [.directory(.inodeUnused)]) { planter in
+    inode(
+      .garbage, with: [.directory(.inodeUnused), .connection(.directoryLinkCount)]
+    ) { planter in
       let place = try planter.superblock.inodeLocation(
         planter.inodeNumber("/small"), descriptor: planter.descriptor(0))
       planter.block(place.block) { block in
@@ -98,7 +100,7 @@ extension Recipe {
       .rootNotDirectory, of: .root,
       with: [
         .connection(.lostFoundMissing), .connection(.nameless), .connection(.namelessEmpty),
-        .connection(.unreachable),
+        .connection(.unreachable), .connection(.directoryLinkCount), .connection(.linkCount),
       ]
     ) { raw in
       raw.mode = 0x81ed
@@ -106,7 +108,9 @@ extension Recipe {
       raw.blocksLow = 0
       raw.wholeSize = 0
     },
-    inode(.rootUnlinked, of: .root) { $0.linkCount = 0 },
+    inode(.rootUnlinked, of: .root, with: [.connection(.directoryLinkCount)]) {
+      $0.linkCount = 0
+    },
     inode(.journalUnasked, of: .journal, base: .noJournal) { raw in
       raw.mode = 0x8180
       raw.linkCount = 1
@@ -238,7 +242,10 @@ extension Recipe {
 
   private static let inodeSizeRecipes: [Recipe] = [
     inode(
-      .directoryEmpty, of: "/dir/sub", with: [.directory(.inodeUnused), .connection(.nameless)]
+      .directoryEmpty, of: "/dir/sub",
+      with: [
+        .directory(.inodeUnused), .connection(.nameless), .connection(.directoryLinkCount),
+      ]
     ) { raw in
       raw.blockArea = emptyTree
       raw.blocksLow = 0
