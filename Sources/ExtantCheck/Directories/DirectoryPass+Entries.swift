@@ -17,7 +17,7 @@ extension DirectoryPass {
     }
     let number = InodeNumber(inode)
     var entry = round.inodes[number]
-    if !entry.isInUse {
+    if !entry.isInUse || round.maps.inodesInBadBlocks.contains(number) {
       guard try checkUnused(area, offset, number) else { return }
       // The round starts anew, and then the inode is known.
       if round.mustRestart { return }

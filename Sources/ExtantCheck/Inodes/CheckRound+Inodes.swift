@@ -66,6 +66,7 @@ extension CheckRound {
     for index in 0..<count {
       let number = InodeNumber(first.rawValue &+ UInt32(index))
       let place = index * size..<(index + 1) * size
+      if !maps.inodesInBadBlocks.isEmpty, maps.inodesInBadBlocks.contains(number) { continue }
       let isOld = inodeWrites != expectedWrites
       if !isOld {
         let slot = buffer.bytes.extracting(place)

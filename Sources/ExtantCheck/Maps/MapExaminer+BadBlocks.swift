@@ -14,7 +14,7 @@ extension MapExaminer {
   }
 
   /// Whether the filesystem does not work without the block: copies and reserves it can do without,
-  /// and inodes that nobody uses.
+  /// and inodes that nobody uses. Such inodes are in use from now on, without being anything.
   private func isNeeded(_ address: BlockAddress) throws(FileSystemError) -> Bool {
     if address.rawValue == UInt64(round.superblock.firstDataBlock) { return true }
     if round.maps.vitalBlocks == nil {
@@ -28,7 +28,9 @@ extension MapExaminer {
       round.maps.inodeTables = round.groups.enumerated().map { index, group in
         let scanned = round.scannedInodeCount(in: GroupIndex(UInt32(index)))
         let perBlock = round.superblock.inodesPerBlock
-        return (group.inodeTable, (scanned + perBlock - 1) / perBlock)
+        return (
+          group.inodeTable, (scanned + perBlock - 1) / perBlock, GroupIndex(UInt32(index))
+        )
       }
       round.maps.inodeTables.sort { $0.start < $1.start }
     }
@@ -36,6 +38,29 @@ extension MapExaminer {
     let tables = round.maps.inodeTables
     let next = tables.partitioningIndex { $0.start > address }
     guard next > 0 else { return false }
-    return address - tables[next - 1].start < Int64(tables[next - 1].scannedBlocks)
+    let (start, scanned, group) = tables[next - 1]
+    let index = address - start
+    guard index < Int64(scanned) else { return false }
+    let perBlock = round.superblock.inodesPerBlock
+    let first = round.superblock.firstInode(in: group).rawValue + UInt32(index) * perBlock
+    return try !takeOutOfUse(address, from: first, count: perBlock)
+  }
+
+  /// Keeps inodes of a bad block of an inode table from being given to anybody; false where one of them
+  /// is in use.
+  private func takeOutOfUse(
+    _ address: BlockAddress, from first: UInt32, count: UInt32
+  ) throws(FileSystemError) -> Bool {
+    let block = try round.image.block(address)
+    let size = round.superblock.inodeSize
+    let isUnused = (0..<Int(count)).allSatisfy { index in
+      block.bytes.le16(index * size + RawInode.Offset.linkCount) == 0
+    }
+    guard first >= round.superblock.firstInode, isUnused else { return false }
+    for number in first..<first + count {
+      round.inodes[InodeNumber(number)].isInUse = true
+      round.maps.inodesInBadBlocks.insert(InodeNumber(number))
+    }
+    return true
   }
 }

@@ -17,7 +17,9 @@ struct MapLedger {
   var directoryBlocks: UInt64 = 0
   /// Bitmaps and descriptors, and where inode tables start, once the list of bad blocks asks for that.
   var vitalBlocks: Set<BlockAddress>?
-  var inodeTables: [(start: BlockAddress, scannedBlocks: UInt32)] = []
+  var inodeTables: [(start: BlockAddress, scannedBlocks: UInt32, group: GroupIndex)] = []
+  /// Inodes that nobody uses, and nobody is to use: their slots lie in blocks on the list of bad blocks.
+  var inodesInBadBlocks: Set<InodeNumber> = []
   /// Where nodes are read to: by level, kept from inode to inode.
   private var buffers: [BlockBuffer] = []
   private let blockSize: Int

@@ -68,7 +68,7 @@ extension CheckRound {
           (place - loaded.lowerBound) / Int(perBlock) * superblock.blockSize
           + place % Int(perBlock) * size
         let raw = RawInode(buffer.bytes.array(offset..<offset + size))
-        if raw.flags.contains(.eaInode) { continue }
+        if raw.flags.contains(.eaInode) || maps.inodesInBadBlocks.contains(number) { continue }
         usage.add(raw, superblock, valueInodes: valueInodes[number] ?? 0)
       }
     }

@@ -330,6 +330,18 @@ extension Recipe {
     map(.badBlockInMetadata, "inodes") { planter in
       try list(planter.descriptor(0).inodeTable, in: planter)
     },
+    Recipe(.summary(.inodeMarkedFree), "bad-block", base: .ext2) { planter in
+      // Inodes that nobody uses may lie in one: then nobody is to use them.
+      try list(planter.descriptor(0).inodeTable + 20, in: planter)
+    },
+    Recipe(
+      .directory(.inodeUnused), "bad-block", base: .ext2, with: [.summary(.inodeMarkedFree)]
+    ) { planter in
+      let block = planter.descriptor(0).inodeTable + 20
+      try list(block, in: planter)
+      let unused = UInt32(20 * planter.blockSize / 128 + 1)
+      try planter.debugfs("link <\(unused)> /dir/lost")
+    },
     map(.badBlockListBlock) { planter in
       let block = try planter.blocks("/file")[9]
       try root(of: "/file", in: planter) { $0.setLE16(9, at: entry(0) + 4) }
