@@ -175,8 +175,9 @@ public struct Inode: Sendable, Equatable {
     creationTime =
       Self.fits(Field.creationTime, 4, extraSize: extraSize)
       ? times.decode(bytes, Field.creationTime, extra: Field.creationTimeExtra) : nil
-    version = UInt64(bytes.le32(Field.version))
-    if Self.fits(Field.versionHigh, 4, extraSize: extraSize) {
+    // The Hurd keeps the block of a translator there.
+    version = superblock.isHurd ? 0 : UInt64(bytes.le32(Field.version))
+    if !superblock.isHurd, Self.fits(Field.versionHigh, 4, extraSize: extraSize) {
       version |= UInt64(bytes.le32(Field.versionHigh)) << 32
     }
     projectID =
@@ -219,9 +220,11 @@ public struct Inode: Sendable, Equatable {
     if let creationTime, Self.fits(Field.creationTime, 4, extraSize: extraSize) {
       times.encode(creationTime, &bytes, Field.creationTime, extra: Field.creationTimeExtra)
     }
-    bytes.setLE32(UInt32(truncatingIfNeeded: version), at: Field.version)
-    if Self.fits(Field.versionHigh, 4, extraSize: extraSize) {
-      bytes.setLE32(UInt32(truncatingIfNeeded: version >> 32), at: Field.versionHigh)
+    if !superblock.isHurd {
+      bytes.setLE32(UInt32(truncatingIfNeeded: version), at: Field.version)
+      if Self.fits(Field.versionHigh, 4, extraSize: extraSize) {
+        bytes.setLE32(UInt32(truncatingIfNeeded: version >> 32), at: Field.versionHigh)
+      }
     }
     if Self.fits(Field.projectID, 4, extraSize: extraSize) {
       bytes.setLE32(projectID, at: Field.projectID)

@@ -153,6 +153,17 @@ public struct RawInode: Sendable, Equatable {
     set { setLE32(newValue, at: Field.version) }
   }
 
+  /// The same word on the Hurd: a block that says which program stands in the file's place; 0 for none.
+  public var translator: UInt32 {
+    get { le32(Field.version) }
+    set { setLE32(newValue, at: Field.version) }
+  }
+  /// i_frag and i_fsize of the Hurd, where Linux has the upper half of i_blocks.
+  public var hurdFragment: UInt16 {
+    get { le16(Field.blocksHigh) }
+    set { setLE16(newValue, at: Field.blocksHigh) }
+  }
+
   /// The 60 bytes of i_block.
   public var blockArea: [UInt8] {
     get { Array(bytes[Field.block..<Field.block + Inode.blockAreaByteCount]) }

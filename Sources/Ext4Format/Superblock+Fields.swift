@@ -127,6 +127,9 @@ extension Superblock {
   }
   /// 0 Linux, 1 Hurd, 2 Masix, 3 FreeBSD, 4 Lites.
   public var creatorOS: UInt32 { get32(SuperblockField.creatorOS) }
+  /// Whether inodes have the Hurd's words: a translator's block where Linux has i_version, and a fragment
+  /// and the upper half of the mode where it has the upper halves of i_blocks and of the attributes' block.
+  public var isHurd: Bool { creatorOS == 1 }
   public var revision: UInt32 { get32(SuperblockField.revision) }
   /// The group that the copy these bytes came from lies in; 0 in the primary.
   public var blockGroupNumber: UInt16 { get16(SuperblockField.blockGroupNumber) }

@@ -35,8 +35,10 @@ extension Superblock {
       throw .unsupported(
         Unsupported("an image without extent", "files mapped by block pointers cannot be read"))
     }
-    guard creatorOS != 1 else {
-      throw .unsupported(Unsupported("Hurd", "inodes made by the Hurd have another layout"))
+    // As the kernel: the Hurd has other things where the upper halves are.
+    guard !isHurd || !features.incompat.contains(.is64Bit) else {
+      throw .unsupported(
+        Unsupported("64bit on the Hurd", "its inodes have no room for upper halves"))
     }
     let unwritable = features.readOnlyCompat.subtracting(Self.supportedReadOnlyCompat)
     guard unwritable.isEmpty else {

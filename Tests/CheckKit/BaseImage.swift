@@ -67,6 +67,12 @@ public struct BaseImage: Sendable, Hashable {
   public static let largeDir = BaseImage(["-t", "ext4", "-b", "1024", "-O", "large_dir"])
   public static let encrypt = BaseImage(["-t", "ext4", "-b", "1024", "-O", "encrypt"])
   public static let casefold = BaseImage(["-t", "ext4", "-b", "1024", "-O", "casefold"])
+  /// Made for the Hurd, with what no other inode has: the block of a translator.
+  public static let hurd = BaseImage(
+    ["-t", "ext2", "-o", "hurd", "-b", "1024"],
+    commands: [
+      "set_inode_field /file translator 7000", "set_inode_field /file author 7",
+    ])
   /// Without features and dynamic fields.
   public static let revision0 = BaseImage(["-r", "0", "-b", "1024"])
   /// Inodes of 128 bytes.
@@ -79,7 +85,7 @@ public struct BaseImage: Sendable, Hashable {
     ("uninitGroups", uninitGroups), ("ext2", ext2), ("ext3", ext3), ("noJournal", noJournal),
     ("inlineData", inlineData), ("eaInode", eaInode), ("bigalloc", bigalloc), ("metaBg", metaBg),
     ("quota", quota), ("orphanFile", orphanFile), ("mmp", mmp), ("largeDir", largeDir),
-    ("encrypt", encrypt), ("casefold", casefold), ("smallInodes", smallInodes),
+    ("encrypt", encrypt), ("casefold", casefold), ("smallInodes", smallInodes), ("hurd", hurd),
   ]
 
   /// The same with further debugfs commands.

@@ -45,5 +45,6 @@ public struct Recipe: Sendable {
   public static let all: [Recipe] = [
     superblockRecipes, groupRecipes, journalRecipes, orphanRecipes, inodeRecipes, mapRecipes,
     xattrRecipes, inlineRecipes, directoryRecipes, connectionRecipes, summaryRecipes, quotaRecipes,
+    hurdRecipes,
   ].flatMap { $0 }
 }

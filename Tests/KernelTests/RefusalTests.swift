@@ -34,6 +34,41 @@ struct RefusalTests {
     try expectRefusal(image, item.feature, directory)
   }
 
+  /// The kernel refuses it, too.
+  @Test func the64BitImageOfTheHurdIsRefused() throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(at: directory("image"), size: "16M", options: ["-o", "hurd"])
+    try expectRefusal(image, "Hurd", directory)
+  }
+
+  /// Any other of the Hurd the kernel writes, and leaves the words of its inodes alone that are not
+  /// those of Linux.
+  @Test func anImageOfTheHurdIsWrittenAndItsWordsStay() throws {
+    let directory = try TemporaryDirectory()
+    let image = try Image.make(
+      at: directory("image"), size: "16M", options: ["-o", "hurd", "-O", "^64bit"])
+    let name = try FileName("file")
+    do {
+      let fileSystem = try FileSystem.open(image.path)
+      _ = try fileSystem.createFile(name, in: .root, mode: 0o644)
+      try fileSystem.close()
+    }
+    for field in ["translator 77", "frag 5", "author 78"] {
+      let command = "set_inode_field /file \(field)"
+      try Program.succeed(["debugfs", "-w", "-R", command, image.path])
+    }
+    let fileSystem = try FileSystem.open(image.path)
+    let inode = try fileSystem.lookup(name, in: .root).inode
+    let file = try fileSystem.openFile(inode, .readWrite)
+    _ = try file.write(Array("written".utf8), at: 0)
+    file.close()
+    try fileSystem.close()
+    let said = try image.debugfs("stat /file")
+    #expect(said.contains("Translator: 77") && said.contains("Size: 7"), "\(said)")
+    #expect(said.contains("Number: 5"), "\(said)")
+    #expect(try image.debugfs("inode_dump /file").contains("4e00 0000"), "the author's word")
+  }
+
   @Test func unknownIncompatibleFeatureIsRefusedByItsNumber() throws {
     let directory = try TemporaryDirectory()
     let image = try Image.make(

@@ -16,6 +16,30 @@ extension CheckRound {
     if fragment != 0, try found(.fragmentAddress, number, found: .number(UInt64(fragment))) {
       inode.change { $0.fragmentAddress = 0 }
     }
+    if superblock.isHurd {
+      try checkHurdFragment(&inode)
+    } else {
+      try checkUpperHalves(&inode)
+    }
+    if inode.raw.sizeHigh != 0, inode.raw.kind == .directory,
+      !features.incompat.contains(.largedir),
+      try found(.directorySizeHigh, number, found: .number(UInt64(inode.raw.sizeHigh)))
+    {
+      inode.change { $0.sizeHigh = 0 }
+    }
+  }
+
+  private func checkHurdFragment(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    let fragment = inode.raw.hurdFragment
+    guard fragment != 0,
+      try found(.hurdFragment, inode.number, found: .hexadecimal(UInt64(fragment)))
+    else { return }
+    inode.change { $0.hurdFragment = 0 }
+  }
+
+  private func checkUpperHalves(_ inode: inout ExaminedInode) throws(FileSystemError) {
+    let number = inode.number
+    let features = superblock.features
     if inode.raw.fileACLHigh != 0, !features.incompat.contains(.is64Bit),
       try found(.attributesHigh, number, found: .number(UInt64(inode.raw.fileACLHigh)))
     {
@@ -25,12 +49,6 @@ extension CheckRound {
       try found(.blockCountHigh, number, found: .number(UInt64(inode.raw.blocksHigh)))
     {
       inode.change { $0.blocksHigh = 0 }
-    }
-    if inode.raw.sizeHigh != 0, inode.raw.kind == .directory,
-      !features.incompat.contains(.largedir),
-      try found(.directorySizeHigh, number, found: .number(UInt64(inode.raw.sizeHigh)))
-    {
-      inode.change { $0.sizeHigh = 0 }
     }
   }
 

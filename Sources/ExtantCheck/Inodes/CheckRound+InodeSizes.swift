@@ -15,6 +15,8 @@ extension CheckRound {
     guard !inode.isCleared else { return }
     // i_blocks of a target in the inode is nothing that e2fsck looks at.
     if inode.raw.kind == .symbolicLink, inode.raw.flags.contains(.inlineData) { return }
+    // Nor that of any inode of the Hurd.
+    if superblock.isHurd { return }
     try checkBlockCount(&inode)
     if superblock.clusterShift > 0 { try checkClusterMap(&inode) }
   }

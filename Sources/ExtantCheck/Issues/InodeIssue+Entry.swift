@@ -154,6 +154,9 @@ extension InodeIssue {
 
     case .fragmentAddress:
       IssueEntry(.minor, "has the address of a fragment, which ext4 has not", repair: "Clear it")
+    case .hurdFragment:
+      IssueEntry(
+        .minor, "has the number or size of a fragment, which ext4 has not", repair: "Clear both")
     case .attributesHigh:
       IssueEntry(
         .minor, "has upper bits in its attributes' address, which need 64bit", repair: "Clear them",

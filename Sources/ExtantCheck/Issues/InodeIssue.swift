@@ -48,6 +48,7 @@ public enum InodeIssue: String, IssueArea {
   case symlinkBlocks = "symlink-blocks"
   // Fields that must be zero, or lie in a range.
   case fragmentAddress = "fragment-address"
+  case hurdFragment = "hurd-fragment"
   case attributesHigh = "attributes-high"
   case blockCountHigh = "block-count-high"
   case directorySizeHigh = "directory-size-high"

@@ -39,6 +39,10 @@ public enum MapIssue: String, IssueArea {
   case badBlockOutside = "bad-block-outside"
   case badBlockInMetadata = "bad-block-in-metadata"
   case badBlockListBlock = "bad-block-list-block"
+  // The block of the Hurd's translators.
+  case translatorOutside = "translator-outside"
+  case translatorShared = "translator-shared"
+  case translatorNoRoom = "translator-no-room"
   // Blocks that several claim.
   case sharedBlocks = "shared-blocks"
   case sharedWithMetadata = "shared-with-metadata"
@@ -165,6 +169,17 @@ public enum MapIssue: String, IssueArea {
       IssueEntry(
         .major, "keeps the list of bad blocks in a block that is on it, or is something else",
         repair: "Do without it")
+    case .translatorOutside:
+      IssueEntry(
+        .major, "has its translator in a block outside the filesystem", repair: "Clear the pointer")
+    case .translatorShared:
+      IssueEntry(
+        .major, "has its translator in a block that others claim too", repair: "Give it a copy")
+    case .translatorNoRoom:
+      IssueEntry(
+        .major,
+        "has its translator in a block that others claim too, and there is no room for a copy",
+        repair: "Clear the pointer")
     case .sharedBlocks:
       IssueEntry(
         .major, "claims blocks that others claim too", repair: "Give it copies of them")

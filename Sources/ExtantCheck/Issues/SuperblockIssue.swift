@@ -25,6 +25,7 @@ public enum SuperblockIssue: String, IssueArea {
   case bothChecksums = "uninit-bg-with-metadata-csum"
   case is64BitWithoutExtents = "64bit-without-extent"
   case seedWithoutChecksums = "csum-seed-without-metadata-csum"
+  case hurdFiletype = "hurd-filetype"
   case resizeInodeWithMetaBg = "resize-inode-with-meta-bg"
   case firstMetaBgTooBig = "first-meta-bg-too-big"
   case firstMetaBgUnneeded = "first-meta-bg-unneeded"
@@ -99,6 +100,9 @@ public enum SuperblockIssue: String, IssueArea {
     case .seedWithoutChecksums:
       IssueEntry(
         .notice, "has metadata_csum_seed without metadata_csum", repair: "Clear it", isSafe: true)
+    case .hurdFiletype:
+      IssueEntry(
+        .notice, "was made for the Hurd, which does not know filetype", repair: "Clear filetype")
     case .resizeInodeWithMetaBg:
       IssueEntry(
         .major, "has both resize_inode and meta_bg", repair: "Clear resize_inode", isSafe: true)

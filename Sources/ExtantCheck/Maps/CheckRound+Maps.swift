@@ -11,6 +11,7 @@ extension CheckRound {
     if inode.raw.flags.contains(.extents) {
       try examiner.examineExtents()
     } else {
+      try examiner.examineTranslator()
       try examiner.examinePointers()
     }
     examiner.finish()

@@ -14,6 +14,7 @@ extension CheckRound {
       }
       return true
     }
+    if let translator = translatorBlock(number, raw) { releaseClaim(translator, count: 1) }
     try releaseXattrBlock(raw)
   }
 

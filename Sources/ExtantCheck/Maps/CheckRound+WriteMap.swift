@@ -43,7 +43,8 @@ extension CheckRound {
     } else if let pointers {
       raw.blockArea = try pointers.write(&nodes, image)
     }
-    setBlockCount(&raw, runs, mapBlocks: needed)
+    let isTranslated = translatorBlock(number, raw) != nil
+    setBlockCount(&raw, runs, mapBlocks: needed + (isTranslated ? 1 : 0))
     return true
   }
 

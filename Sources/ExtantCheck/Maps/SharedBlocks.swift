@@ -238,6 +238,7 @@ extension CheckRound {
   func resolveSharedBlocks() throws(FileSystemError) {
     guard !claims.shared.isEmpty || !maps.misaligned.isEmpty else { return }
     try moveSharedXattrBlocks()
+    try moveSharedTranslators()
     let isShared = superblock.features.readOnlyCompat.contains(.sharedBlocks)
     let contested = isShared ? try wronglyShared() : claims.shared
     guard !contested.isEmpty || !maps.misaligned.isEmpty else { return }

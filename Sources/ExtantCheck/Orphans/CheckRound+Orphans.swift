@@ -121,6 +121,7 @@ extension CheckRound {
   ) throws(FileSystemError) {
     for node in map?.nodes ?? [] { try release.free(node, count: 1) }
     for run in map?.runs ?? [] { try release.free(run.address, count: run.count) }
+    if let translator = translatorBlock(number, raw) { try release.free(translator, count: 1) }
     try dropAttributes(raw, &release)
     try release.free(number, isDirectory: raw.kind == .directory)
     try clearSlot(number, raw)

@@ -109,9 +109,6 @@ struct SuperblockCheck {
     guard !features.incompat.contains(.casefold) || encoding == 1 else {
       throw .unsupported(Unsupported("encoding \(encoding)", "only encoding 1, UTF-8, is known"))
     }
-    guard superblock.creatorOS != 1 else {
-      throw .unsupported(Unsupported("Hurd", "inodes made by the Hurd have another layout"))
-    }
   }
 
   // MARK: Clean

@@ -85,6 +85,10 @@ struct SuperblockFields {
     {
       incompat.remove(.csumSeed)
     }
+    if le32(SuperblockField.creatorOS) == 1, incompat.contains(.filetype), try found(.hurdFiletype)
+    {
+      incompat.remove(.filetype)
+    }
     let perGroup = le32(SuperblockField.blocksPerGroup)
     let clusters = le32(SuperblockField.clustersPerGroup)
     // Without clusters nothing goes by it.
