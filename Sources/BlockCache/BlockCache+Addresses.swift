@@ -124,6 +124,30 @@ extension BlockCache {
   }
 
   private func discardRun(_ address: BlockAddress, _ count: Int) {
+    settleRun(address, count) { state, index in state.remove(index) }
+  }
+
+  /// Tries no more to write `count` blocks from `address`, which read as zeros from now on to whoever
+  /// looks them up. Who did so before still finds their contents.
+  public func giveUp(_ address: BlockAddress, count: UInt64) {
+    var done: UInt64 = 0
+    while done < count {
+      let start = address + done
+      let inRun = blocksInRun(start, Int(clamping: count - done))
+      settleRun(start, inRun) { state, index in
+        guard state.slots[index].flags.contains(.dirty) else { return }
+        state.slots[index].flags.remove(.put)
+        state.markClean(index)
+        state.enqueue(index)
+      }
+      done += UInt64(inRun)
+    }
+  }
+
+  /// Calls `body` for each block of a run that is here, when nobody reads or writes it.
+  private func settleRun(
+    _ address: BlockAddress, _ count: Int, _ body: (inout ShardState, Int) -> Void
+  ) {
     let shard = shard(of: address)
     var done = 0
     while done < count {
@@ -133,7 +157,7 @@ extension BlockCache {
             guard state.slots[index].flags.isDisjoint(with: [.busy, .writing]) else {
               return state.completions
             }
-            state.remove(index)
+            body(&state, index)
           }
           done += 1
         }

@@ -17,7 +17,14 @@ extension BlockCache {
 
   /// As `flush(owner:)`, but a failure, of this call alone, is only returned: the next flush throws
   /// it all the same.
-  public func writeBack(owner: InodeNumber) -> FileSystemError? { writeBack(of: owner) }
+  public func writeBack(owner: InodeNumber) -> FileSystemError? {
+    writeBack(of: owner).values.first
+  }
+
+  /// As `writeBack(owner:)`, and returns the blocks that could not be written. Ascending.
+  public func writeBackFailures(owner: InodeNumber) -> [BlockAddress] {
+    writeBack(of: owner).keys.sorted()
+  }
 
   /// As `flush(owner:)`, for everybody. A failure is also thrown to the owner's next flush.
   public func flushAll() throws(FileSystemError) {
@@ -35,19 +42,19 @@ extension BlockCache {
   package var ownersWithFailures: Int { writeErrors.withLock { $0.byOwner.count } }
 
   @discardableResult
-  private func writeBack(of owner: InodeNumber?) -> FileSystemError? {
-    var failure: FileSystemError?
+  private func writeBack(of owner: InodeNumber?) -> [BlockAddress: FileSystemError] {
+    var failures: [BlockAddress: FileSystemError] = [:]
     var addresses = dirtyAddresses(of: owner)
     // A block that somebody else is writing may hold newer bytes than that write: wait, then look
     // again. If it is in flight once more, that write began after ours was called for, so its
     // end is all we need.
     for _ in 0..<3 where !addresses.isEmpty {
       let result = write(addresses, atMost: .max)
-      failure = failure ?? result.failure
+      failures.merge(result.failures) { first, _ in first }
       addresses = result.inFlight
       for address in addresses { waitUntilLanded(address) }
     }
-    return failure
+    return failures
   }
 
   /// Sorted.
@@ -76,7 +83,7 @@ extension BlockCache {
       return (true, nil)
     }
     let others = dirtyByteCount / blockSize - addresses.count
-    return (false, others > 0 || result.held > 0 ? nil : result.failure)
+    return (false, others > 0 || result.held > 0 ? nil : result.failures.values.first)
   }
 
   private struct WriteResult {
@@ -88,7 +95,7 @@ extension BlockCache {
     var held = 0
     /// Blocks that others are writing.
     var inFlight: [BlockAddress] = []
-    var failure: FileSystemError?
+    var failures: [BlockAddress: FileSystemError] = [:]
   }
 
   /// Writes those of the blocks, given in order, that are dirty; neighbours with one call.
@@ -102,7 +109,7 @@ extension BlockCache {
       let failed = write(first, buffers)
       finish(first, buffers.count, failed: failed)
       result.written += buffers.count - failed.count
-      if result.failure == nil { result.failure = failed.first?.value }
+      for (place, error) in failed { result.failures[first + UInt64(place)] = error }
     }
     return result
   }

@@ -40,10 +40,11 @@ public final class Handle {
     journal.remove(start, count: count)
   }
 
-  /// The data of `inode` must be on the device before this transaction's metadata is.
-  public func order(_ inode: InodeNumber) {
+  /// The data of `inode` must be on the device before this transaction's metadata is: all of it, and
+  /// first of all `blocks`, which show what lay there before once they are part of the file.
+  public func order(_ inode: InodeNumber, blocks: Range<BlockAddress>? = nil) {
     hasChanges = true
-    journal.order(inode)
+    journal.order(inode, blocks)
   }
 
   /// Something changed in memory that the client will encode at commit.

@@ -164,8 +164,18 @@ public final class Journal: @unchecked Sendable {
     }
   }
 
-  func order(_ inode: InodeNumber) {
-    lock.withLock { _ = running.orderedInodes.insert(inode) }
+  func order(_ inode: InodeNumber, _ blocks: Range<BlockAddress>?) {
+    lock.withLock {
+      var ranges = running.ordered.removeValue(forKey: inode) ?? []
+      if let blocks, !blocks.isEmpty {
+        if let last = ranges.last, last.upperBound == blocks.lowerBound {
+          ranges[ranges.count - 1] = last.lowerBound..<blocks.upperBound
+        } else {
+          ranges.append(blocks)
+        }
+      }
+      running.ordered[inode] = ranges
+    }
   }
 
   func noteChange() {
@@ -261,7 +271,7 @@ public final class Journal: @unchecked Sendable {
     // Most of the data goes while operations run on, so that little is left to write frozen. What
     // fails is tried again there.
     if !isPlanted(.dataAfterCommit) {
-      _ = try? client.writeData(of: lock.withLock { running.orderedInodes })
+      client.writeData(of: lock.withLock { Array(running.ordered.keys) })
     }
     let frozen = try takeRunning(client)
     try homes.write(frozen.unlogged)
@@ -280,7 +290,7 @@ public final class Journal: @unchecked Sendable {
     if let log { try checkpointIfDue(log) }
   }
 
-  /// Encodes and copies the running transaction, writes what data it still needs, and starts the
+  /// Writes what data the running transaction still needs, encodes and copies it, and starts the
   /// next one. Later, an operation of the next transaction could drop that data from the cache,
   /// as a punch does, and a crash would show what lay in its blocks before.
   private func takeRunning(
@@ -290,13 +300,15 @@ public final class Journal: @unchecked Sendable {
     defer { thaw() }
     // An operation that failed half way may have been the last that the freeze waited for.
     if let failure = abortReason { throw failure }
+    let handle = Handle(journal: self, transaction: runningTransaction, credits: 0)
+    // Before the encoding: blocks that cannot be written become no part of their file.
+    if !isPlanted(.dataAfterCommit) {
+      try client.settleData(lock.withLock { running.ordered }, handle)
+    }
     let bound = lock.withLock { running.loggedBound }
-    try client.encode(Handle(journal: self, transaction: runningTransaction, credits: 0))
+    try client.encode(handle)
     // What was not announced could be more than the log has room for.
     assert(lock.withLock { running.metadata.count } <= bound, "encoding adds more than announced")
-    if !isPlanted(.dataAfterCommit) {
-      try client.writeData(of: lock.withLock { running.orderedInodes })
-    }
     let transaction = lock.withLock {
       let taken = running
       running = Transaction(id: taken.id.next)
@@ -353,11 +365,14 @@ public final class Journal: @unchecked Sendable {
 
 /// What the journal asks of the engine around a commit.
 public protocol TransactionClient: AnyObject, Sendable {
-  /// Called frozen: bring every changed structure into its blocks and announce them to `handle`.
+  /// Write data of these inodes, as far as that works. Called before the freeze.
+  func writeData(of inodes: [InodeNumber])
+  /// Called frozen: write the data that must be on the device before this transaction's metadata is,
+  /// and see to it that the metadata shows nobody the blocks that cannot be written.
+  func settleData(_ data: OrderedData, _ handle: Handle) throws(FileSystemError)
+  /// Called frozen, after that: bring every changed structure into its blocks and announce them to
+  /// `handle`.
   func encode(_ handle: Handle) throws(FileSystemError)
-  /// Write the data that must be on the device before this transaction's metadata is. Called
-  /// before the freeze, and again frozen.
-  func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError)
   /// The transaction is durable.
   func didCommit(_ transaction: TransactionID)
   /// These blocks are in their homes as some transaction had them: each loses one claim to stay

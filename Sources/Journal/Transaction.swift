@@ -12,6 +12,10 @@ public struct TransactionID: Hashable, Comparable, Sendable {
   var next: TransactionID { TransactionID(rawValue + 1) }
 }
 
+/// Inodes whose data goes to the device before the metadata, with the blocks that are a part of the
+/// file only since this transaction.
+public typealias OrderedData = [InodeNumber: [Range<BlockAddress>]]
+
 /// What becomes durable together.
 struct Transaction {
   let id: TransactionID
@@ -21,8 +25,7 @@ struct Transaction {
   var unlogged: [BlockAddress: BlockBuffer] = [:]
   /// Freed blocks that the log still holds: what it says of them must not be replayed.
   var revoked: Set<BlockAddress> = []
-  /// Inodes whose data goes to the device before the metadata.
-  var orderedInodes: Set<InodeNumber> = []
+  var ordered: OrderedData = [:]
   /// Something changed in memory that is encoded at commit.
   var hasChanges = false
   /// Blocks that the encoding will add, beyond those announced.
@@ -33,7 +36,7 @@ struct Transaction {
   init(id: TransactionID) { self.id = id }
 
   var isEmpty: Bool {
-    metadata.isEmpty && unlogged.isEmpty && revoked.isEmpty && orderedInodes.isEmpty && !hasChanges
+    metadata.isEmpty && unlogged.isEmpty && revoked.isEmpty && ordered.isEmpty && !hasChanges
   }
 
   /// Blocks that the log will hold of it, at most, once it is encoded; the superblock is one.

@@ -1,9 +1,11 @@
 import BlockIO
+import Ext4Format
 import ExtantBase
 import SystemPackage
 import Threading
 
-/// An image on a disk some of whose places take no writes, for good or for so many tries.
+/// An image on a disk some of whose places take no writes, for good or for so many tries, or no writes
+/// of some contents: as if the places were bad that they happen to be for.
 final class BadSectorDevice: BlockDevice {
   private let inner: FileDevice
   /// In bytes, each with the writes that still fail there.
@@ -17,6 +19,21 @@ final class BadSectorDevice: BlockDevice {
 
   func spoil(_ range: Range<UInt64>, failures: Int = .max) {
     bad.withLock { $0.append((range, failures)) }
+  }
+
+  /// What a block begins with that cannot be written.
+  static let mark: [UInt8] = [0xbd, 0x0d, 0xba, 0xdd, 0xbd, 0x0d, 0xba, 0xdd]
+  private let refusesMarked = Guarded(false)
+
+  func refuseMarked(_ refuses: Bool) { refusesMarked.withLock { $0 = refuses } }
+
+  private func checkContents(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
+    guard refusesMarked.withLock({ $0 }) else { return }
+    for start in stride(from: 0, to: bytes.byteCount - Self.mark.count + 1, by: 1024)
+    where Self.mark.indices.allSatisfy({ bytes.u8(start + $0) == Self.mark[$0] }) {
+      throw .io(
+        DeviceFailure(.write, .ioError, offset: offset + UInt64(start), device: name))
+    }
   }
 
   private func check(_ range: Range<UInt64>) throws(FileSystemError) {
@@ -34,6 +51,7 @@ final class BadSectorDevice: BlockDevice {
   }
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     try check(offset..<offset + UInt64(bytes.byteCount))
+    try checkContents(bytes, at: offset)
     try inner.write(bytes, at: offset)
   }
   func flush() throws(FileSystemError) { try inner.flush() }

@@ -24,7 +24,8 @@ import Testing
   private final class Client: TransactionClient, @unchecked Sendable {
     var claims: [BlockAddress: Int] = [:]
     func encode(_ handle: Handle) throws(FileSystemError) {}
-    func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {}
+    func writeData(of inodes: [InodeNumber]) {}
+    func settleData(_ data: OrderedData, _ handle: Handle) throws(FileSystemError) {}
     func didCommit(_ transaction: TransactionID) {}
     func didAbort(_ error: FileSystemError) { Issue.record(error) }
     func release(_ blocks: [BlockAddress]) {

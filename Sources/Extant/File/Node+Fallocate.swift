@@ -269,7 +269,8 @@ extension FileSystem {
               run.address + UInt64(start - run.logical), count: UInt64(end - start))
           } else {
             coverOnDisk(node, start..<end)
-            operation.handle.order(node.number)
+            let first = run.address + UInt64(start - run.logical)
+            operation.handle.order(node.number, blocks: first..<first + UInt64(end - start))
           }
         }
         operation.reserved = try settleNodes(node, available: operation.reserved, operation)

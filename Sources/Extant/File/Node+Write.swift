@@ -91,7 +91,8 @@ extension FileSystem {
               left -= segment.count
             case .written:
               try map.changeState(of: segment.range, to: .written)
-              operation.handle.order(node.number)
+              operation.handle.order(
+                node.number, blocks: segment.address..<segment.address + segment.count)
             case nil: break
             }
             if segment.isJournaled {

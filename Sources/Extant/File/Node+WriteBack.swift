@@ -57,7 +57,7 @@ extension FileSystem {
         coverOnDisk(node, range)
         if map.delayedBlockCount == 0 { node.diskSize = node.inode.size }
         operation.reserved = try settleNodes(node, available: operation.reserved, operation)
-        operation.handle.order(node.number)
+        operation.handle.order(node.number, blocks: home.start..<home.start + home.count)
         operation.changed(node)
         return true
       }

@@ -9,11 +9,16 @@ import Threading
 final class CommitRelay: TransactionClient, @unchecked Sendable {
   weak var fileSystem: FileSystem?
 
-  func encode(_ handle: Handle) throws(FileSystemError) { try fileSystem?.encode(handle) }
-
-  func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
-    try fileSystem?.writeData(of: inodes)
+  func writeData(of inodes: [InodeNumber]) {
+    guard let cache = fileSystem?.cache else { return }
+    for inode in inodes { _ = cache.writeBack(owner: inode) }
   }
+
+  func settleData(_ data: OrderedData, _ handle: Handle) throws(FileSystemError) {
+    try fileSystem?.settleData(data, handle)
+  }
+
+  func encode(_ handle: Handle) throws(FileSystemError) { try fileSystem?.encode(handle) }
 
   func didCommit(_ transaction: TransactionID) { fileSystem?.didCommit(transaction) }
 
@@ -25,7 +30,7 @@ final class CommitRelay: TransactionClient, @unchecked Sendable {
   func didAbort(_ error: FileSystemError) { fileSystem?.didAbort(error) }
 }
 
-/// What a commit does: encode late, then data before metadata.
+/// What a commit does: data before metadata, which is encoded late.
 extension FileSystem {
   /// Brings everything that changed in memory into its blocks. Nothing else moves meanwhile.
   func encode(_ handle: Handle) throws(FileSystemError) {
@@ -85,18 +90,6 @@ extension FileSystem {
   /// The block of the primary superblock and where it starts there: byte 1024 of the device.
   var superblockPlace: (address: BlockAddress, offset: Int) {
     (BlockAddress(Superblock.byteOffset / blockSize64), Int(Superblock.byteOffset) % blockSize)
-  }
-
-  /// Ordered data: blocks that became part of a file are on the device before the file's
-  /// metadata says so.
-  ///
-  /// A write that fails is tried once more. Failing again it stops the filesystem, since the commit
-  /// would show what lay in the blocks before. Either way the file's next fsync is told.
-  func writeData(of inodes: Set<InodeNumber>) throws(FileSystemError) {
-    for inode in inodes {
-      guard cache.writeBack(owner: inode) != nil else { continue }
-      if let error = cache.writeBack(owner: inode) { throw error }
-    }
   }
 
   func didCommit(_ transaction: TransactionID) {
