@@ -10,11 +10,12 @@ enum Bystanders {
   ]
   private static let attribute = Array("user.old".utf8)
 
-  /// A file that is no bystander: `Session.leaveUnsynced` writes over its blocks in place, for which
-  /// no commit waits. Each piece is an extent of its own.
-  private static let overwritten = (
-    path: "/overwritten", byteCount: 4096, places: [0, 16384] as [UInt64]
-  )
+  /// Files that are no bystanders: `Session.leaveUnsynced` writes into blocks that they have. Over what
+  /// is there, for which no commit waits, and into preallocated blocks, for which one does. Each
+  /// piece is an extent of its own.
+  private static let (overwritten, preallocated) = ("/overwritten", "/preallocated")
+  private static let piece: UInt64 = 4096
+  private static let places: [UInt64] = [0, 16384]
 
   static func bytes(_ count: Int) -> [UInt8] {
     var generator = SeededGenerator(seed: UInt64(count))
@@ -22,8 +23,8 @@ enum Bystanders {
   }
 
   static func make(in fs: FileSystem) throws(FileSystemError) {
-    let old = try fs.makeDirectory(try FileName("old"), in: .root, mode: 0o750).inode
-    _ = try fs.makeDirectory(try FileName("below"), in: old, mode: 0o700)
+    let directory = try fs.makeDirectory(try FileName("old"), in: .root, mode: 0o750).inode
+    _ = try fs.makeDirectory(try FileName("below"), in: directory, mode: 0o700)
     for entry in files {
       let file = try fs.open("/" + entry.path, .readWrite, create: 0o640)
       defer { file.close() }
@@ -31,27 +32,32 @@ enum Bystanders {
     }
     try fs.setExtendedAttribute(attribute, bytes(300), of: try fs.resolve("/old/short"))
     _ = try fs.makeSymbolicLink(
-      try FileName("link"), in: old, target: Array("below/deep".utf8))
-    let file = try fs.open(overwritten.path, .readWrite, create: 0o640)
-    defer { file.close() }
-    try overwrite(file, with: [UInt8](repeating: 0x0d, count: overwritten.byteCount))
+      try FileName("link"), in: directory, target: Array("below/deep".utf8))
+    let old = try fs.open(overwritten, .readWrite, create: 0o640)
+    defer { old.close() }
+    for place in places { _ = try old.write([UInt8](repeating: 0x0d, count: Int(piece)), at: place) }
+    let promised = try fs.open(preallocated, .readWrite, create: 0o640)
+    defer { promised.close() }
+    for place in places { try promised.allocate(place..<place + piece) }
   }
 
-  static func overwrite(in session: Session) {
-    session.file(overwritten.path) { (file) throws(FileSystemError) in
-      try overwrite(file, with: bytes(overwritten.byteCount))
+  static func fillOldBlocks(in session: Session) {
+    for path in [overwritten, preallocated] {
+      session.file(path) { (file) throws(FileSystemError) in
+        for place in places { _ = try file.write(bytes(Int(piece)), at: place) }
+      }
     }
   }
 
-  private static func overwrite(_ file: File, with bytes: [UInt8]) throws(FileSystemError) {
-    for place in overwritten.places { _ = try file.write(bytes, at: place) }
-  }
-
-  /// Where each piece of it lies on the device, in sectors of 512 bytes.
-  static func overwrittenSectors(in fs: FileSystem) throws(FileSystemError) -> [UInt64] {
-    let file = try fs.open(overwritten.path, .read)
-    defer { file.close() }
-    return try file.extents().compactMap(\.physical).map { $0 / 512 }
+  /// Where each piece of them lies on the device, in sectors of 512 bytes.
+  static func oldBlocksSectors(in fs: FileSystem) throws(FileSystemError) -> [UInt64] {
+    var sectors: [UInt64] = []
+    for path in [overwritten, preallocated] {
+      let file = try fs.open(path, .read)
+      defer { file.close() }
+      sectors += try file.extents().compactMap(\.physical).map { $0 / 512 }
+    }
+    return sectors
   }
 
   /// What differs, in words; an error that tells of damage is no difference.

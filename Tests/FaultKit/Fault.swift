@@ -7,7 +7,7 @@ public enum Fault: String, Sendable, CaseIterable {
   case noSpace = "write ENOSPC"
   case flushError = "flush EIO"
   case discardError = "discard EIO"
-  /// A block of a file that is written over in place takes no writes, or not the first one.
+  /// A block that is written over in place, or was preallocated, takes no writes, or not the first one.
   case badBlock = "block not written, EIO"
   case tornAndTold = "write torn, EIO"
   case torn = "write torn"
@@ -95,7 +95,7 @@ public enum Fault: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether the filesystem may stop writing: not for contents that no commit waits for.
+  /// Whether the filesystem may stop writing: not for contents.
   var mayStopWriting: Bool { self != .badBlock }
 
   /// Whether a sync that succeeded may have been a lie of the device.
@@ -112,7 +112,7 @@ public struct FaultCase: Sendable, CustomStringConvertible {
   public var workload: Workload
   public var fault: Fault
   /// Among requests of the fault's kind, from 1; of `badBlock`, among the image's
-  /// `overwrittenSectors`.
+  /// `oldBlocksSectors`.
   public var index: Int
   public var isPermanent: Bool
 
@@ -125,7 +125,7 @@ public struct FaultCase: Sendable, CustomStringConvertible {
       var injection = FaultRule.Injection()
       injection.action = fault.action
       injection.kind = fault.kind
-      injection.sector = image.overwrittenSectors[index - 1]
+      injection.sector = image.oldBlocksSectors[index - 1]
       injection.once = !isPermanent
       return FaultRules([FaultRule(.inject(injection), place: fault.rawValue)])
     }

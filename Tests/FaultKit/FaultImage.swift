@@ -28,8 +28,8 @@ public struct FaultImage: Sendable {
   public let recipe: Recipe
   /// Copies of it are what runs work on.
   public let device: OverlayDevice
-  /// Sectors of 512 bytes, each in another extent of a file that sessions write over in place.
-  let overwrittenSectors: [UInt64]
+  /// Sectors of 512 bytes, each in another extent of a file that sessions write into.
+  let oldBlocksSectors: [UInt64]
 
   public var hasJournal: Bool { recipe != .bare1K && recipe != .plain1K }
 
@@ -57,7 +57,7 @@ public struct FaultImage: Sendable {
     let overlay = OverlayDevice(base: memory)
     device = try Self.prepare(recipe, on: overlay)
     let fs = try FileSystem(device: device.copy(), options: Session.options)
-    overwrittenSectors = try Bystanders.overwrittenSectors(in: fs)
+    oldBlocksSectors = try Bystanders.oldBlocksSectors(in: fs)
     try fs.close()
   }
 

@@ -36,7 +36,7 @@ public struct FaultRunner: Sendable {
 
   /// At how many places the fault can happen, with so many requests of each kind.
   func placeCount(of fault: Fault, _ counts: [FaultRequestKind: Int]) -> Int {
-    fault == .badBlock ? image.overwrittenSectors.count : counts[fault.kind] ?? 0
+    fault == .badBlock ? image.oldBlocksSectors.count : counts[fault.kind] ?? 0
   }
 
   /// How many requests of each kind the workload makes where nothing fails, and what is wrong even

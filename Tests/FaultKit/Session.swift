@@ -39,7 +39,7 @@ public final class Session {
     close()
   }
 
-  /// New files that nobody syncs, and, beside them, new contents over a file's old blocks. Whose turn
+  /// New files that nobody syncs, and, beside them, new contents for blocks that files have. Whose turn
   /// write-back takes first is not said: several files stand for each order.
   private func leaveUnsynced() {
     for name in ["unsynced1", "unsynced2"] {
@@ -50,7 +50,7 @@ public final class Session {
         unsynced.append(("/\(name)", bytes))
       }
     }
-    Bystanders.overwrite(in: self)
+    Bystanders.fillOldBlocks(in: self)
   }
 
   /// What other errors steps may throw is what earlier failed steps have brought about.
