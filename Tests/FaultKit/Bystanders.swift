@@ -35,7 +35,8 @@ enum Bystanders {
       try FileName("link"), in: directory, target: Array("below/deep".utf8))
     let old = try fs.open(overwritten, .readWrite, create: 0o640)
     defer { old.close() }
-    for place in places { _ = try old.write([UInt8](repeating: 0x0d, count: Int(piece)), at: place) }
+    let before = [UInt8](repeating: 0x0d, count: Int(piece))
+    for place in places { _ = try old.write(before, at: place) }
     let promised = try fs.open(preallocated, .readWrite, create: 0o640)
     defer { promised.close() }
     for place in places { try promised.allocate(place..<place + piece) }
