@@ -7,6 +7,10 @@ public enum CrashOperation: Hashable, Sendable {
   case write(String, Int, Int)
   case truncate(String, Int)
   case rename(String, String)
+  /// RENAME_EXCHANGE.
+  case exchange(String, String)
+  /// RENAME_WHITEOUT: as overlay filesystems rename, a device 0:0 stays behind.
+  case whiteout(String, String)
   case link(String, String)
   case unlink(String)
   case mkdir(String)
@@ -43,6 +47,8 @@ extension CrashOperation: CustomStringConvertible {
     case .write(let path, let offset, let count): ["write", path, "\(offset)", "\(count)"]
     case .truncate(let path, let size): ["truncate", path, "\(size)"]
     case .rename(let path, let new): ["rename", path, new]
+    case .exchange(let path, let other): ["exchange", path, other]
+    case .whiteout(let path, let new): ["whiteout", path, new]
     case .link(let path, let new): ["link", path, new]
     case .unlink(let path): ["unlink", path]
     case .mkdir(let path): ["mkdir", path]
@@ -98,6 +104,8 @@ extension CrashOperation: CustomStringConvertible {
       case "write": range(Self.write)
       case "truncate": sized(Self.truncate)
       case "rename": two(Self.rename)
+      case "exchange": two(Self.exchange)
+      case "whiteout": two(Self.whiteout)
       case "link": two(Self.link)
       case "unlink": one(Self.unlink)
       case "mkdir": one(Self.mkdir)

@@ -24,10 +24,9 @@ struct Driver {
       }
     case .truncate(let path, let size):
       try withFile(path) { (file) throws(FileSystemError) in try file.truncate(to: UInt64(size)) }
-    case .rename(let path, let new):
-      let (parent, name) = try place(path)
-      let (newParent, newName) = try place(new)
-      try fileSystem.rename(name, in: parent, to: newName, in: newParent)
+    case .rename(let path, let new): try rename(path, new)
+    case .exchange(let path, let other): try rename(path, other, .exchange)
+    case .whiteout(let path, let new): try rename(path, new, .whiteout)
     case .link(let path, let new):
       let inode = try fileSystem.resolve(path, followLast: false)
       let (parent, name) = try place(new)
@@ -106,6 +105,14 @@ struct Driver {
   static func target(_ count: Int) -> [UInt8] {
     let head: [UInt8] = count > 60 ? [0xC0, 0x3B, 0x39, 0x98] : []
     return head + [UInt8](repeating: UInt8(ascii: "t"), count: count - head.count)
+  }
+
+  private func rename(
+    _ path: String, _ new: String, _ flags: RenameFlags = []
+  ) throws(FileSystemError) {
+    let (parent, name) = try place(path)
+    let (newParent, newName) = try place(new)
+    try fileSystem.rename(name, in: parent, to: newName, in: newParent, flags)
   }
 
   private func place(

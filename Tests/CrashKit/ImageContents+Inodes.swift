@@ -63,6 +63,7 @@ extension ImageContents {
     if let range = inode.xattrRange(inodeSize: superblock.inodeSize) {
       enter(try InodeXattrs.decode(slot.array(range), inode: number), &node)
     }
+    node.device = inode.deviceNumber
     if inode.isFastSymlink(superblock: superblock) {
       node.target = inode.fastSymlinkTarget ?? []
     } else if [.regular, .directory, .symbolicLink].contains(kind) {

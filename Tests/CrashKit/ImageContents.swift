@@ -32,6 +32,8 @@ public struct ImageContents {
     var entries: [String: UInt32] = [:]
     var attributes: [[UInt8]: [UInt8]] = [:]
     var target: [UInt8] = []
+    /// What a device stands for.
+    var device = DeviceNumber(major: 0, minor: 0)
 
     var kind: FileKind? { FileKind(mode: mode) }
   }

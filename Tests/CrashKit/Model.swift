@@ -19,7 +19,7 @@ struct Model {
   static let blockSize = 1024
   static let root = 0
 
-  enum Kind { case file, directory, symbolicLink }
+  enum Kind { case file, directory, symbolicLink, whiteout }
 
   enum Block {
     case hole
@@ -105,13 +105,23 @@ struct Model {
       let key = try key(path)
       try remove(path, operation)
       nodes[key]?.lastChange = index + 1
-    case .rename(let path, let new):
+    case .rename(let path, let new), .whiteout(let path, let new):
       let key = try key(path)
       if find(new) == key { return }
       try remove(path, operation)
       if find(new) != nil { try remove(new, operation) }
       try enter(key, new, operation)
       nodes[key]?.lastChange = index + 1
+      if case .whiteout = operation { try add(path, Node(.whiteout, 0, index + 1), operation) }
+    case .exchange(let path, let other):
+      let (first, second) = (try key(path), try key(other))
+      if first == second { return }
+      try remove(path, operation)
+      try remove(other, operation)
+      try enter(first, other, operation)
+      try enter(second, path, operation)
+      nodes[first]?.lastChange = index + 1
+      nodes[second]?.lastChange = index + 1
     case .setxattr(let path, let count):
       try change(path) { $0.attribute = CrashBytes.make(tag: tag, count, at: 0) }
     case .write(let path, let offset, let count):

@@ -1,3 +1,5 @@
+import Ext4Format
+
 /// Says whether what a recovery left may be there.
 ///
 /// The rules, for a crash at which some syncs had returned:
@@ -92,6 +94,7 @@ private struct Comparison {
       case .file: 0x8000
       case .directory: 0x4000
       case .symbolicLink: 0xA000
+      case .whiteout: 0x2000
       }
     guard found.mode == kind | node.permissions else {
       differences.append("\(path) has mode \(String(found.mode, radix: 8))")
@@ -106,6 +109,8 @@ private struct Comparison {
         differences.append("\(path) has another target")
       }
     case .file: compareContents(path, node, found)
+    case .whiteout:
+      if found.device != DeviceNumber(major: 0, minor: 0) { differences.append("\(path) is device \(found.device)") }
     }
   }
 

@@ -5,7 +5,7 @@ public struct SequenceMaker {
   /// What an operation does, before it is told to which file.
   public enum Verb: String, CaseIterable, Sendable {
     case create, write, overwrite, append, mmapWrite, truncateDown, truncateUp, rename, renameOver
-    case link, unlink, mkdir, rmdir, symlink, setxattr, fsync, fdatasync, sync
+    case exchange, whiteout, link, unlink, mkdir, rmdir, symlink, setxattr, fsync, fdatasync, sync
     case allocate, keepSize, punch, zero, collapse, insert
 
     var commits: Bool { [.fsync, .fdatasync, .sync].contains(self) }
@@ -166,6 +166,11 @@ public struct SequenceMaker {
         add(.rename(path, new))
         names[path] = new
       case .renameOver: add(.rename(path, path == "/x" ? "/a" : "/x"))
+      case .exchange: add(.exchange(path, path == "/x" ? "/a" : "/x"))
+      case .whiteout:
+        let new = name("/d/r")
+        add(.whiteout(path, new))
+        names[path] = new
       case .link: add(.link(path, name("/d/k")))
       case .unlink: add(.unlink(path))
       case .mkdir: add(.mkdir(name("/m")))
