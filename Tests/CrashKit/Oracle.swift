@@ -110,7 +110,9 @@ private struct Comparison {
       }
     case .file: compareContents(path, node, found)
     case .whiteout:
-      if found.device != DeviceNumber(major: 0, minor: 0) { differences.append("\(path) is device \(found.device)") }
+      if found.device != DeviceNumber(major: 0, minor: 0) {
+        differences.append("\(path) is device \(found.device)")
+      }
     }
   }
 

@@ -43,4 +43,35 @@ import Testing
     #expect(try fs.names(in: "/") == ["lost+found"])
     try fs.close()
   }
+
+  /// Followed as it lies, it would never end.
+  @Test(arguments: [[0], [1, 0], [1, 2, 1]])
+  func anOrphanListThatRunsInACircleOpensReadOnlyAndSaysWhy(next: [Int]) throws {
+    let image = try EngineImage()
+    var numbers: [UInt32] = []
+    try image.use { fs in
+      for index in next.indices {
+        let file = try fs.create("/f\(index)")
+        try file.writeAll([1], at: 0)
+        numbers.append(file.inode.rawValue)
+        file.close()
+      }
+    }
+    for (index, next) in next.enumerated() {
+      try Program.succeed(
+        [
+          "debugfs", "-w", "-R",
+          "set_inode_field <\(numbers[index])> dtime @\(numbers[next])", image.image.path,
+        ])
+    }
+    try Program.succeed(
+      ["debugfs", "-w", "-R", "set_super_value last_orphan \(numbers[0])", image.image.path])
+    let fs = try image.open()
+    #expect(fs.readOnlyReason?.contains("circle") == true, "\(fs.readOnlyReason ?? "writable")")
+    #expect(throws: FileSystemError.refused(.readOnlyFileSystem)) { _ = try fs.create("/a") }
+    let file = try fs.open("/f0", .read)
+    #expect(try file.contents() == [1])
+    file.close()
+    try fs.close()
+  }
 }
