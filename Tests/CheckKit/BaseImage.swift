@@ -62,6 +62,9 @@ public struct BaseImage: Sendable, Hashable {
   public static let metaBg = BaseImage(
     ["-t", "ext4", "-b", "1024", "-g", "1024", "-O", "meta_bg,^resize_inode"], size: 24576)
   public static let quota = BaseImage(["-t", "ext4", "-b", "1024", "-O", "quota,project"])
+  /// With /slowlink in its inode, which quota does not count.
+  public static let inlineQuota = BaseImage(
+    ["-t", "ext4", "-b", "1024", "-O", "quota,project,inline_data"])
   public static let orphanFile = BaseImage(["-t", "ext4", "-b", "1024", "-O", "orphan_file"])
   public static let mmp = BaseImage(["-t", "ext4", "-b", "1024", "-O", "mmp"])
   public static let largeDir = BaseImage(["-t", "ext4", "-b", "1024", "-O", "large_dir"])
@@ -86,6 +89,7 @@ public struct BaseImage: Sendable, Hashable {
     ("inlineData", inlineData), ("eaInode", eaInode), ("bigalloc", bigalloc), ("metaBg", metaBg),
     ("quota", quota), ("orphanFile", orphanFile), ("mmp", mmp), ("largeDir", largeDir),
     ("encrypt", encrypt), ("casefold", casefold), ("smallInodes", smallInodes), ("hurd", hurd),
+    ("inlineQuota", inlineQuota),
   ]
 
   /// The same with further debugfs commands.

@@ -69,6 +69,8 @@ extension CheckRound {
           + place % Int(perBlock) * size
         let raw = RawInode(buffer.bytes.array(offset..<offset + size))
         if raw.flags.contains(.eaInode) || maps.inodesInBadBlocks.contains(number) { continue }
+        // Kernels make no such links, and what makes them, e2fsprogs, does not count them.
+        if raw.kind == .symbolicLink, raw.flags.contains(.inlineData) { continue }
         usage.add(raw, superblock, valueInodes: valueInodes[number] ?? 0)
       }
     }
