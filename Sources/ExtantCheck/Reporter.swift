@@ -13,6 +13,8 @@ final class Reporter {
   private(set) var mendedInRound = 0
   /// The journal on a device of its own, over an overlay: the same in all rounds.
   var externalJournal: JournalArea?
+  /// Whether the feature `filetype` was taken from a filesystem of the Hurd.
+  var hasTakenFiletype = false
   /// Declined repairs, which are not asked for again in later rounds. No more than the kept issues.
   private var declined: Set<Issue> = []
 

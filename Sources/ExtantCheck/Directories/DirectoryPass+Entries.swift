@@ -180,11 +180,15 @@ extension DirectoryPass {
     guard stored != expected else { return }
     let issue: DirectoryIssue =
       !hasFileType ? .fileTypeNotAllowed : stored == 0 ? .fileTypeMissing : .fileTypeWrong
-    guard
-      try found(
-        issue, place(area, offset, named: true), found: .number(UInt64(stored)),
-        expected: .number(UInt64(expected)))
-    else { return }
+    // With the feature the kinds go: one thing, and said already.
+    let isConsequence = issue == .fileTypeNotAllowed && round.reporter.hasTakenFiletype
+    if !isConsequence {
+      guard
+        try found(
+          issue, place(area, offset, named: true), found: .number(UInt64(stored)),
+          expected: .number(UInt64(expected)))
+      else { return }
+    }
     var bytes = buffer.mutableBytes
     bytes.setU8(expected, at: offset + 7)
     isChanged = true

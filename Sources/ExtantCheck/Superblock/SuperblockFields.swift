@@ -88,6 +88,7 @@ struct SuperblockFields {
     if le32(SuperblockField.creatorOS) == 1, incompat.contains(.filetype), try found(.hurdFiletype)
     {
       incompat.remove(.filetype)
+      reporter.hasTakenFiletype = true
     }
     let perGroup = le32(SuperblockField.blocksPerGroup)
     let clusters = le32(SuperblockField.clustersPerGroup)

@@ -10,6 +10,12 @@ extension Recipe {
     ) { planter in
       planter.setIncompat(.filetype, to: true)
     },
+    Recipe(
+      .superblock(.hurdFiletype), "with-kinds", base: BaseImage(["-t", "ext2", "-b", "1024"]),
+      e2fsck: .clean("with -n it does not say so")
+    ) { planter in
+      planter.superblock { $0.setLE32(1, at: SuperblockField.creatorOS) }
+    },
     Recipe(.inode(.hurdFragment), base: .hurd) { planter in
       try planter.inode("/small") { $0.hurdFragment = 0x0503 }
     },
