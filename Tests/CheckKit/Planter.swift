@@ -110,6 +110,16 @@ public final class Planter {
     bytes.replaceSubrange(start..<start + superblock.descriptorSize, with: part)
   }
 
+  /// Changes the descriptor's bytes; its checksum follows.
+  public func descriptor(_ group: UInt32, _ change: (inout [UInt8]) throws -> Void) rethrows {
+    let start = descriptorStart(group)
+    let range = start..<start + superblock.descriptorSize
+    var part = Array(bytes[range])
+    try change(&part)
+    bytes.replaceSubrange(range, with: part)
+    self.group(group) { _ in }
+  }
+
   // MARK: Bitmaps
 
   /// Changes the group's block bitmap; its checksum in the descriptor follows.

@@ -11,7 +11,8 @@ struct Checks: ParsableCommand {
     subcommands: [
       BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
       ModesCommand.self,
-      DamageCommand.self, RandomCommand.self, ReplayCommand.self, CrashCommand.self,
+      DamageCommand.self, SweepCommand.self, RandomCommand.self, ReplayCommand.self,
+      CrashCommand.self,
       SeedsCommand.self, TimeCommand.self,
     ])
 }
