@@ -26,9 +26,11 @@ extension ImageJudge {
   /// Runs both on copies of the image in each mode.
   ///
   /// - Parameter place: writes the image to the path that it is given.
-  public func compareModes(_ place: (String) throws -> Void) throws -> [ModeVerdict] {
+  public func compareModes(
+    in modes: [String], _ place: (String) throws -> Void
+  ) throws -> [ModeVerdict] {
     var verdicts: [ModeVerdict] = []
-    for mode in Self.modes {
+    for mode in modes {
       try place(theirs)
       let judged = try e2fsck(mode, theirs)
       try place(ours)

@@ -186,8 +186,10 @@ public enum DirectoryIssue: String, IssueArea {
     case .inodeReserved:
       IssueEntry(.major, "has an entry for a reserved inode", repair: "Remove the entry")
     case .inodeUnused:
+      // What a crash without a journal leaves: nobody has to be there at every boot after one.
       IssueEntry(
-        .major, "has an entry for an inode that is not in use", repair: "Remove the entry")
+        .major, "has an entry for an inode that is not in use", repair: "Remove the entry",
+        isSafe: true)
     case .linkToSelf:
       IssueEntry(.major, "is a directory with an entry for itself", repair: "Remove the entry")
     case .linkToRoot:
@@ -287,7 +289,7 @@ public enum DirectoryIssue: String, IssueArea {
     let isTorn =
       switch self {
       case .indexRoot, .indexNeedsSipHash, .indexTooDeep, .indexRootLayout, .indexRootChecksum,
-        .indexLimit, .indexCount, .indexOrder:
+        .indexLimit, .indexCount, .indexOrder, .indexNodeAbove:
         false
       default: true
       }

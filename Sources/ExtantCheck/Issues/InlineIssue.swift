@@ -27,7 +27,7 @@ public enum InlineIssue: String, IssueArea {
     case .withoutFeature:
       IssueEntry(
         .major, "has data in inodes, which the superblock does not say",
-        repair: "Let the superblock say so")
+        repair: "Let the superblock say so", isSafe: true)
     case .flagWithoutFeature:
       IssueEntry(
         .major, "says that its data is in the inode, but there is a map of blocks or a target",
@@ -77,11 +77,11 @@ public enum InlineIssue: String, IssueArea {
     case .directorySize:
       IssueEntry(
         .major, "is a directory in the inode with a size that is not that of its data",
-        repair: "Set the size")
+        repair: "Set the size", isSafe: true)
     case .fileSize:
       IssueEntry(
         .major, "is a file in the inode with a size that no file without extents can have",
-        repair: "Set it to what is there")
+        repair: "Set it to what is there", isSafe: true)
     case .symlinkSize:
       IssueEntry(
         .major, "is a symbolic link in the inode with a size that is not that of its target",
@@ -90,7 +90,7 @@ public enum InlineIssue: String, IssueArea {
       IssueEntry(
         .major,
         "is a symbolic link in the inode with attributes in a block, which e2fsck takes for free",
-        repair: "Move the target out of the attributes")
+        repair: "Move the target out of the attributes", isSafe: true)
     }
   }
 }

@@ -15,6 +15,7 @@ public enum JournalIssue: String, IssueArea {
   // Its superblock.
   case badMagic = "bad-magic"
   case badType = "bad-type"
+  case unknownType = "unknown-type"
   case badBlockSize = "bad-block-size"
   case tooLong = "too-long"
   case tooShort = "too-short"
@@ -44,7 +45,8 @@ public enum JournalIssue: String, IssueArea {
       .backupOutdated, .withoutFeature, .uuidWithoutFeature,
       .featureLost, .recoveryWithoutJournal:
       placeEntry
-    case .badMagic, .badType, .badBlockSize, .tooLong, .tooShort, .badLogArea, .badStart,
+    case .badMagic, .badType, .unknownType, .badBlockSize, .tooLong, .tooShort, .badLogArea,
+      .badStart,
       .badFastCommitArea, .newerFields, .badUsers, .unknownFeatures, .checksumKinds,
       .badChecksumType, .badChecksum:
       superblockEntry
@@ -108,7 +110,12 @@ public enum JournalIssue: String, IssueArea {
         .major, "should start with a journal's superblock, but no magic number is there",
         repair: "Delete the journal and make a new one", isSafe: true)
     case .badType:
-      IssueEntry(.major, "has a journal superblock of an unknown type", repair: reset, isSafe: true)
+      IssueEntry(
+        .major, "has another block of a journal where its superblock should be", repair: reset,
+        isSafe: true)
+    case .unknownType:
+      // One of a version to come may hold changes that only newer programs can replay.
+      IssueEntry(.major, "has a journal of a version that is not known", repair: reset)
     case .badBlockSize:
       IssueEntry(.major, "has a journal with another block size", repair: reset, isSafe: true)
     case .tooLong:

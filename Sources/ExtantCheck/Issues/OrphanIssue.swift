@@ -138,7 +138,8 @@ public enum OrphanIssue: String, IssueArea {
         repair: "Set the feature", isSafe: true)
     case .fileWithoutJournal:
       IssueEntry(
-        .minor, "has an orphan file but no journal", repair: "Do without an orphan file")
+        .minor, "has an orphan file but no journal", repair: "Do without an orphan file",
+        isSafe: true)
     case .presentButClean:
       IssueEntry(
         .minor, "has the feature orphan_present, but no orphans in its orphan file",

@@ -103,7 +103,8 @@ extension JournalCheck {
       type == JournalBlockType.superblockV1.rawValue
         || type == JournalBlockType.superblockV2.rawValue
     else {
-      return try note(.badType, journal, .number(UInt64(type)), 4, &remedy, resets: true)
+      let kind: JournalIssue = JournalBlockType(rawValue: type) == nil ? .unknownType : .badType
+      return try note(kind, journal, .number(UInt64(type)), 4, &remedy, resets: true)
     }
     let size = block.bytes.be32(Field.blockSize)
     guard Int(size) == journal.area.blockSize else {

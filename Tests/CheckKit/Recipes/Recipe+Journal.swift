@@ -100,7 +100,7 @@ extension Recipe {
   private static let journalSuperblockRecipes: [Recipe] = [
     field(.badMagic, at: 0, 0x1234_5678),
     field(.badType, at: 4, 1),
-    field(.badType, "unknown", e2fsck: .refuses, at: 4, 9),
+    field(.unknownType, e2fsck: .refuses, at: 4, 9),
     field(.badBlockSize, at: 0xc, 2048),
     field(.tooLong, at: 0x10, 1025),
     field(.tooShort, e2fsck: .clean("the kernel would not mount it"), at: 0x10, 1000),
