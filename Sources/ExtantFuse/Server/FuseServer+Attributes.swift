@@ -51,31 +51,55 @@ extension FuseServer {
       guard let size = UInt64(exactly: status.st_size) else { throw .refused(.invalidArgument) }
       change.size = size
     }
-    change.loses = try loss(of: inode, by: request, change)
+    if change == AttributeChange() {
+      guard let loss = try lossOfNothing(of: inode, by: request) else {
+        return try engine.attributes(of: inode)
+      }
+      change.loses = loss
+    } else {
+      change.loses = try loss(of: inode, by: request, change)
+    }
     // Also where it fails: what was changed before that counts.
     defer { privileges.forget(inode) }
     return try engine.setAttributes(change, of: inode, by: request.caller)
   }
 
   /// A change of the size is a write. One of the owner costs set-user-ID whoever makes it.
-  ///
-  /// A change of nothing at all is either chown(2) with -1 twice, which costs it, too, or what the
-  /// kernel sends ahead of a write to a file with privileges. The owner's costs the same both ways;
-  /// of others' the write may, and will, but not chown(2), nor root's write.
   private func loss(
     of inode: InodeNumber, by request: Request, _ change: AttributeChange
   ) throws(FileSystemError) -> PrivilegeLoss {
     if change.size != nil, !Privileges.requestKillsSuid { return .capability }
-    let changesNothing = change == AttributeChange()
     let changesOwner = change.uid != nil || change.gid != nil
-    guard change.size != nil || changesOwner && change.mode == nil || changesNothing else {
-      return []
-    }
+    guard change.size != nil || changesOwner && change.mode == nil else { return [] }
+    return Self.loss(of: try engine.attributes(of: inode), by: request)
+  }
+
+  /// A change of nothing at all is chown(2) with -1 twice, or what the kernel sends ahead of a write
+  /// to a regular file with privileges. Nothing in the request tells one from the other, but who is
+  /// asking does in most cases:
+  ///
+  /// - Where nobody has the file open to write, it is chown(2).
+  /// - The owner's costs set-user-ID both ways.
+  /// - Root's write costs the capability alone, which the kernel has removed by a request of its own
+  ///   then; without such a one it is a chown(2), which costs set-user-ID, too.
+  /// - Others' chown(2) is refused where it would cost something, their write is not and sees to the
+  ///   loss itself: nil, for nothing is to be done.
+  private func lossOfNothing(
+    of inode: InodeNumber, by request: Request
+  ) throws(FileSystemError) -> PrivilegeLoss? {
     let attributes = try engine.attributes(of: inode)
+    guard attributes.kind != .directory else { return [] }
+    let mayBeWrite = attributes.kind == .regular && gates.hasWriters(inode)
     let caller = request.caller.uid
-    if changesNothing, caller == 0 ? attributes.kind == .regular : caller != attributes.uid {
-      return []
+    let loss = Self.loss(of: attributes, by: request)
+    if caller == attributes.uid { return loss }
+    if caller == 0 {
+      let isPerhapsWrite =
+        privileges.hasRemovedCapability(of: inode, request.process) && mayBeWrite
+      return isPerhapsWrite ? [] : loss
     }
-    return Self.loss(of: attributes, by: request)
+    guard loss.remaining(of: attributes.mode) != attributes.mode else { return [] }
+    guard mayBeWrite else { throw .refused(.notPermitted) }
+    return nil
   }
 }

@@ -46,8 +46,11 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         guard let name = unsafe name else { throw .refused(.invalidArgument) }
         let inode = try InodeNumber(fuse: inode)
-        try server.engine.removeExtendedAttribute(
-          unsafe text(of: name), of: inode, by: request.caller)
+        let attribute = unsafe text(of: name)
+        try server.engine.removeExtendedAttribute(attribute, of: inode, by: request.caller)
+        if attribute == Array("security.capability".utf8) {
+          server.privileges.noteRemovalOfCapability(of: inode, request.process)
+        }
         server.invalidateAttributes(of: inode)
         request.replyDone()
       }

@@ -95,20 +95,35 @@ final class InodeGate: Sendable {
 
 /// The gates of all inodes that are open.
 final class InodeGates: Sendable {
-  private let users = Guarded<[InodeNumber: (gate: InodeGate, count: Int)]>([:])
+  private struct Users {
+    let gate = InodeGate()
+    var count = 0
+    var writers = 0
+  }
 
-  func enter(_ inode: InodeNumber) -> InodeGate {
+  private let users = Guarded<[InodeNumber: Users]>([:])
+
+  func enter(_ inode: InodeNumber, isWritable: Bool) -> InodeGate {
     users.withLock { users in
-      let gate = users[inode]?.gate ?? InodeGate()
-      users[inode, default: (gate, 0)].count += 1
-      return gate
+      var user = users[inode] ?? Users()
+      user.count += 1
+      if isWritable { user.writers += 1 }
+      users[inode] = user
+      return user.gate
     }
   }
 
-  func leave(_ inode: InodeNumber) {
+  func leave(_ inode: InodeNumber, isWritable: Bool) {
     users.withLock { users in
-      guard let user = users[inode] else { return }
-      users[inode] = user.count > 1 ? (user.gate, user.count - 1) : nil
+      guard var user = users[inode] else { return }
+      user.count -= 1
+      if isWritable { user.writers -= 1 }
+      users[inode] = user.count > 0 ? user : nil
     }
+  }
+
+  /// Whether anybody has the inode open to write.
+  func hasWriters(_ inode: InodeNumber) -> Bool {
+    users.withLock { $0[inode].map { $0.writers > 0 } ?? false }
   }
 }

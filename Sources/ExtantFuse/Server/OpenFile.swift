@@ -44,10 +44,10 @@ final class OpenFile: Sendable {
     self.isAppendOnly = isAppendOnly
     self.synchrony = synchrony
     self.gates = gates
-    gate = gates.enter(inode)
+    gate = gates.enter(inode, isWritable: isWritable)
   }
 
-  deinit { gates.leave(inode) }
+  deinit { gates.leave(inode, isWritable: isWritable) }
 
   /// What O_SYNC and O_DSYNC ask for after a change.
   func syncIfAsked() throws(FileSystemError) {

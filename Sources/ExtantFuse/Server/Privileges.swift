@@ -16,6 +16,8 @@ final class Privileges: Sendable {
     var clean: Set<InodeNumber> = []
     /// Counts what may have given some file privileges.
     var gains: UInt64 = 0
+    /// The file whose `security.capability` each process removed last.
+    var removals: [Int32: InodeNumber] = [:]
   }
 
   private let state = Guarded(State())
@@ -45,6 +47,24 @@ final class Privileges: Sendable {
     state.withLock { state in
       state.gains &+= 1
       state.clean.remove(inode)
+    }
+  }
+
+  /// `process` removed the file's `security.capability`: setcap(8) did, or the kernel ahead of a write
+  /// or a chown(2), whose setattr follows.
+  func noteRemovalOfCapability(of inode: InodeNumber, _ process: Int32) {
+    state.withLock { state in
+      if state.removals.count >= 256 { state.removals.removeAll() }
+      state.removals[process] = inode
+    }
+  }
+
+  /// Whether `process` did so since it was asked last.
+  func hasRemovedCapability(of inode: InodeNumber, _ process: Int32) -> Bool {
+    state.withLock { state in
+      guard state.removals[process] == inode else { return false }
+      state.removals[process] = nil
+      return true
     }
   }
 
