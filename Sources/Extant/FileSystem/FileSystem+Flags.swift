@@ -39,16 +39,18 @@ extension FileSystem {
   ///
   /// Throws EOPNOTSUPP for what is not shown, what this kind of file cannot have, and a change of
   /// `extents` or `casefold`, which would need the file to be converted; EPERM for another change of
-  /// what is and stays immutable, and of `journalData` by anybody but the superuser. Who else may do
-  /// so is the caller's to check.
+  /// what is and stays immutable, and of `journalData` where that is not allowed. Who else may do so is
+  /// the caller's to check.
+  ///
+  /// - Parameter mayChangeJournalData: whoever asks has CAP_SYS_RESOURCE.
   public func setInodeFlags(
-    _ flags: InodeFlags, of inode: InodeNumber, by caller: Caller = .superuser
+    _ flags: InodeFlags, of inode: InodeNumber, mayChangeJournalData: Bool = true
   ) throws(FileSystemError) {
     try requireWritable()
     try withNode(inode) { (node) throws(FileSystemError) in
       try node.lock.withExclusiveLock { () throws(FileSystemError) in
         let old = node.state.withLock { node.inode.flags }
-        let new = try Self.flags(flags, replacing: old, node.kind, caller)
+        let new = try Self.flags(flags, replacing: old, node.kind, mayChangeJournalData)
         if old.contains(.journalData) != new.contains(.journalData) {
           try settleJournaledData(of: node)
         }
@@ -64,21 +66,22 @@ extension FileSystem {
   }
 
   private static func flags(
-    _ flags: InodeFlags, replacing old: InodeFlags, _ kind: FileKind, _ caller: Caller
+    _ flags: InodeFlags, replacing old: InodeFlags, _ kind: FileKind, _ mayChangeJournalData: Bool
   ) throws(FileSystemError) -> InodeFlags {
     let converting: InodeFlags = [.extents, .casefold]
     let wanted = flags.intersection(.changeable.union(converting))
-    let isConverted = wanted.intersection(converting) != old.intersection(converting)
-    guard flags.isSubset(of: .userVisible), !isConverted,
+    guard flags.isSubset(of: .userVisible),
       wanted.subtracting(converting).masked(for: kind) == wanted.subtracting(converting)
     else { throw .refused(.notSupportedOnSocket) }
     let new = old.subtracting(.changeable).union(wanted)
-    if old.contains(.immutable), new.contains(.immutable), new != old {
+    let isConverted = wanted.intersection(converting) != old.intersection(converting)
+    if old.contains(.immutable), new.contains(.immutable), new != old || isConverted {
       throw .refused(.notPermitted)
     }
-    if old.contains(.journalData) != new.contains(.journalData), caller.uid != 0 {
+    if old.contains(.journalData) != new.contains(.journalData), !mayChangeJournalData {
       throw .refused(.notPermitted)
     }
+    if isConverted { throw .refused(.notSupportedOnSocket) }
     return new
   }
 }

@@ -12,11 +12,19 @@ extension FuseServer {
 
   /// Answers by itself, and where a file becomes immutable from the shift worker: what mappings have
   /// dirtied until then is still to be written, which other threads must be free to do.
-  func setInodeFlags(_ request: Request, _ flags: InodeFlags, of inode: InodeNumber) {
+  ///
+  /// - Parameter refusal: the answer where the flags are set.
+  func setInodeFlags(
+    _ request: Request, _ flags: InodeFlags, of inode: InodeNumber,
+    refusal: FileSystemError? = nil
+  ) {
+    let mayChangeJournalData = request.callerHas(.systemResource)
     let set: @Sendable () -> Void = {
       do throws(FileSystemError) {
-        try self.engine.setInodeFlags(flags, of: inode, by: request.caller)
+        try self.engine.setInodeFlags(
+          flags, of: inode, mayChangeJournalData: mayChangeJournalData)
         self.invalidateAttributes(of: inode)
+        if let refusal { throw refusal }
         request.reply(ioctl: [])
       } catch { request.fail(error, self) }
     }
@@ -35,16 +43,18 @@ extension FuseServer {
     return result
   }
 
-  /// Extent sizes mean nothing to ext4, and are passed over as there. EOPNOTSUPP for another project.
+  /// Extent sizes mean nothing to ext4, and are passed over as there. EOPNOTSUPP for another project,
+  /// when the flags are set, as there.
   func setFileAttributes(
     _ request: Request, _ wanted: fsxattr, of inode: InodeNumber
   ) throws(FileSystemError) {
     let attributes = try engine.attributes(of: inode)
-    guard wanted.fsx_projid == attributes.projectID, wanted.fsx_xflags & ~XFlags.known == 0 else {
-      throw .refused(.notSupportedOnSocket)
-    }
+    let refusal = FileSystemError.refused(.notSupportedOnSocket)
+    guard wanted.fsx_xflags & ~XFlags.known == 0 else { throw refusal }
     let flags = XFlags.apply(wanted.fsx_xflags, to: attributes.flags.intersection(.userVisible))
-    setInodeFlags(request, flags, of: inode)
+    setInodeFlags(
+      request, flags, of: inode,
+      refusal: wanted.fsx_projid == attributes.projectID ? nil : refusal)
   }
 }
 
