@@ -153,11 +153,16 @@ final class BlockAllocator: Sendable {
 
   /// Sets `count` blocks aside. Others cannot take them; they are no particular ones.
   ///
+  /// - Parameter nodes: so many more, which may be those kept back for extent trees.
   /// - Throws: ENOSPC.
-  func reserve(_ count: UInt64, claim: Claim = .ordinary) throws(FileSystemError) {
+  func reserve(
+    _ count: UInt64, claim: Claim = .ordinary, nodes: UInt64 = 0
+  ) throws(FileSystemError) {
     try state.withLock { (state) throws(FileSystemError) in
-      guard count <= state.unreserved(for: claim) else { throw .refused(.noSpace) }
-      state.reservedCount += count
+      guard count <= state.unreserved(for: claim),
+        nodes <= state.unreserved(for: .tree) - count
+      else { throw .refused(.noSpace) }
+      state.reservedCount += count + nodes
     }
   }
 

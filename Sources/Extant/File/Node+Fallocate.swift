@@ -90,8 +90,15 @@ extension FileSystem {
       do throws(FileSystemError) {
         next = try allocateUnwritten(node, next..<blocks.upperBound, claim)
       } catch {
-        let done = min(next.rawValue * blockSize64, range.upperBound)
-        if !keepSize, done > node.size { try setSize(node, to: done) }
+        // As far as blocks are there. Where the first is missing nothing was done.
+        let rest = next..<blocks.upperBound
+        let reached = try node.withState { () throws(FileSystemError) in
+          try node.map.flatMap { (map) throws(FileSystemError) in try firstHole(map, in: rest) }
+        }.map(\.lowerBound)
+        if !keepSize, let reached, reached > blocks.lowerBound {
+          let done = min(reached.rawValue * blockSize64, range.upperBound)
+          if done > node.size { try setSize(node, to: done) }
+        }
         throw error
       }
     }
@@ -111,8 +118,7 @@ extension FileSystem {
     guard let hole else { return range.upperBound }
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
-    let reserved = try reserveUpTo(
-      wanted, atLeast: 1, plus: needed, claim: claim)
+    let reserved = try reserveUpTo(wanted, nodes: needed, claim: claim)
     return try perform(reserved: reserved + needed, credits: allocationCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in

@@ -39,7 +39,11 @@ extension FileSystem {
           step = max(blockSize, length / 2)
           continue
         }
-        if done == 0 { throw .refused(.noSpace) }
+        if done == 0 {
+          // As the kernel, which takes the time before it looks for room.
+          try noteAttempt(on: node)
+          throw .refused(.noSpace)
+        }
         break
       } catch {
         if done == 0 { throw error }
@@ -48,6 +52,14 @@ extension FileSystem {
     }
     if done > 0 { try syncIfFlagged(node) }
     return done
+  }
+
+  /// What a write changes of a file that gets none of its bytes.
+  private func noteAttempt(on node: Node) throws(FileSystemError) {
+    try perform { (operation) throws(FileSystemError) in
+      node.state.withLock { touchContents(node) }
+      operation.changed(node, onlyTimes: true)
+    }
   }
 
   private func writeStep(
@@ -181,6 +193,7 @@ extension FileSystem {
     _ node: Node, _ blocks: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> UInt64 {
     var isPromised = false
+    var nodes: UInt64 = 0
     do throws(FileSystemError) {
       return try reserve { () throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
@@ -199,13 +212,16 @@ extension FileSystem {
           if isPromised {
             return (unwritten == 0 ? 0 : nodesNeeded(node, newEntries: 2 * unwritten), .tree)
           }
-          let nodes = nodesNeeded(node, newEntries: 1 + 2 * existing, newDelayed: holes)
+          nodes = nodesNeeded(node, newEntries: 1 + 2 * existing, newDelayed: holes)
           return (holes + nodes, claim)
         }
       }
     } catch .refused(.noSpace) where isPromised {
       try writeWholeExtents(of: node, touching: blocks)
       return 0
+    } catch .refused(.noSpace) where blocks.upperBound - blocks.lowerBound == 1 {
+      try reserveLastBlock(nodes: nodes, claim: claim)
+      return 1 + nodes
     }
   }
 

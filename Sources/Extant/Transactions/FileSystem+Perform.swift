@@ -108,21 +108,34 @@ extension FileSystem {
     }
   }
 
-  /// Reserves `wanted` blocks, or as many as there are but `atLeast`; and `plus` more in any case.
+  /// Reserves `wanted` blocks, or as many as there are, and `nodes` of an extent tree in any case.
   /// Returns how many of the wanted ones were had.
   func reserveUpTo(
-    _ wanted: UInt64, atLeast: UInt64, plus: UInt64, claim: BlockAllocator.Claim
+    _ wanted: UInt64, nodes: UInt64, claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> UInt64 {
     var count = wanted
     while true {
       do throws(FileSystemError) {
-        try reserve(count + plus, claim: claim)
+        try reserve(count + nodes, claim: claim)
         return count
       } catch .refused(.noSpace) {
-        guard count > atLeast else { throw .refused(.noSpace) }
-        count = max(atLeast, count / 2)
+        if count > 1 {
+          count /= 2
+          continue
+        }
+        try reserveLastBlock(nodes: nodes, claim: claim)
+        return 1
       }
     }
+  }
+
+  /// Reserves one block for data where there is none for the nodes that it may need: these come out
+  /// of what is kept back for trees. Whoever gets a block so gets the last one, so that the reserve
+  /// has lost the nodes of one block at most when the disk is full.
+  func reserveLastBlock(
+    nodes: UInt64, claim: BlockAllocator.Claim
+  ) throws(FileSystemError) {
+    try blocks.reserve(1, claim: claim, nodes: nodes)
   }
 
   /// Makes blocks free that are only held back.

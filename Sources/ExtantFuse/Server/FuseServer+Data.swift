@@ -89,9 +89,15 @@ extension FuseServer {
         guard !target.isAppendOnly else { throw .refused(.notPermitted) }
         try server.dropPrivileges(
           of: target.inode, by: request, killsSuid: request.caller.uid != 0)
-        let copied = try server.copy(from: source, at: from, to: target, at: to, count)
-        try target.syncIfAsked()
-        request.reply(written: copied)
+        do throws(FileSystemError) {
+          let copied = try server.copy(from: source, at: from, to: target, at: to, count)
+          try target.syncIfAsked()
+          request.reply(written: copied)
+        } catch {
+          // The kernel asks anew only after what succeeds.
+          server.invalidateAttributes(of: target.inode)
+          throw error
+        }
       }
     }
   }
