@@ -17,12 +17,30 @@ extension FuseServer {
         try open.file.checkFallocate(mode: mode, offset: Int64(offset), length: Int64(length))
         try server.dropPrivileges(
           of: open.inode, by: request, killsSuid: request.caller.uid != 0)
-        try open.gate.transfer(range, leavesPages: false) { () throws(FileSystemError) in
-          try open.file.fallocate(mode: mode, offset: Int64(offset), length: Int64(length))
-        }
-        try open.syncIfAsked()
-        request.replyDone()
+        do throws(FileSystemError) {
+          try open.gate.transfer(range, leavesPages: false) { () throws(FileSystemError) in
+            try open.file.fallocate(mode: mode, offset: Int64(offset), length: Int64(length))
+          }
+          try open.syncIfAsked()
+          request.replyDone()
+        } catch { server.failHalfDone(request, error, open.inode, mode, range) }
       }
+    }
+  }
+
+  /// Answers for a call that may have done a part of its work. The kernel takes what fails for undone,
+  /// and keeps its pages and attributes.
+  private func failHalfDone(
+    _ request: Request, _ error: FileSystemError, _ inode: InodeNumber, _ mode: FallocateMode,
+    _ range: Range<Int64>
+  ) {
+    invalidateAttributes(of: inode)
+    guard mode.contains(.zeroRange) || mode.contains(.punchHole) else {
+      return request.fail(error, self)
+    }
+    shifts.run {
+      self.invalidatePages(of: inode, range)
+      request.fail(error, self)
     }
   }
 
