@@ -2,7 +2,7 @@ extension Case {
   /// FS_IOC_SETFLAGS for each kind and actor, and what append-only and immutable forbid.
   static var flagCases: [Case] { settings + forbidding }
 
-  private static let bits: [(String, InodeBits)] = [
+  static let bits: [(String, InodeBits)] = [
     ("secureRemove", .secureRemove), ("undelete", .undelete), ("compress", .compress),
     ("sync", .sync), ("immutable", .immutable), ("append", .append), ("noDump", .noDump),
     ("noAccessTime", .noAccessTime), ("journalData", .journalData), ("noTail", .noTail),
@@ -18,15 +18,19 @@ extension Case {
     var cases: [Case] = []
     for (bit, kind) in pairs(bits, Kind.allCases) {
       for actor in Actor.allCases {
+        // What the kernel says of both flags depends on CAP_SYS_RESOURCE, which root need not have.
+        let askedWithoutExtents: [Step] =
+          bit.1 == .journalData && (actor == .root || actor == .guest)
+          ? [] : [Step(actor, .setInodeFlags("a", bit.1)), Step(actor, .inodeFlags("a"))]
         cases.append(
           Case(
             "flags/set/\(bit.0) of \(kind) by \(actor)",
             kind.make("a", 0o666) + [
               Step(actor, .inodeFlags("a")),
               Step(actor, .setInodeFlags("a", bit.1.union(.extents))),
-              Step(actor, .inodeFlags("a")), Step(actor, .setInodeFlags("a", bit.1)),
-              Step(actor, .inodeFlags("a")), Step(actor, .setInodeFlags("a", .extents)),
               Step(actor, .inodeFlags("a")),
+            ] + askedWithoutExtents + [
+              Step(actor, .setInodeFlags("a", .extents)), Step(actor, .inodeFlags("a")),
             ]))
       }
       if kind == .directory {

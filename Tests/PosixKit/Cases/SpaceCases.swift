@@ -50,6 +50,13 @@ extension Case {
       [.ftruncate(1, 1000), .fsync(1), .pwrite(1, 10, at: 1000), .fsync(1)]
     ),
     ("allocate", [.fallocate(1, [], 1 << 20, 1 << 20)]),
+    ("allocate more than there is", [.fallocate(1, [], 0, 1 << 30), .fstat(1)]),
+    (
+      "zero more than there is",
+      [
+        .pread(1, 9000, at: 0), .fallocate(1, .zero, 0, 1 << 30), .pread(1, 9000, at: 0), .fstat(1),
+      ]
+    ),
     ("punch", [.fallocate(1, [.punchHole, .keepSize], 0, 4096)]),
     ("zero", [.fallocate(1, .zero, 0, 4096), .fsync(1)]),
     ("collapse", [.fallocate(1, .collapse, 0, 4096)]),
