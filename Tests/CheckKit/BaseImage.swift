@@ -99,6 +99,27 @@ public struct BaseImage: Sendable, Hashable {
     return copy
   }
 
+  /// The same in less than a megabyte: without a journal, with few inodes, in groups of 256 KiB where
+  /// there are several.
+  public var small: BaseImage {
+    var copy = self
+    copy.size = 1000
+    copy.names = 40
+    copy.options = options.flatMap { $0 == "-g" ? ["-N", "128", "-g"] : [$0] }
+    if let place = copy.options.firstIndex(of: "-g"), place + 1 < copy.options.count {
+      copy.options[place + 1] = "256"
+    } else {
+      copy.options += ["-N", "64"]
+    }
+    if let place = copy.options.firstIndex(of: "-O"), place + 1 < copy.options.count {
+      copy.options[place + 1] += ",^has_journal"
+    } else if copy.options.contains("ext4") || copy.options.contains("ext3") {
+      copy.options += ["-O", "^has_journal"]
+    }
+    copy.commands = commands.filter { !$0.contains("translator") }
+    return copy
+  }
+
   // MARK: Making
 
   /// Seconds since 1970: when all of it was made, as far as the tools can be told.

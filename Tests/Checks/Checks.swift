@@ -13,7 +13,7 @@ struct Checks: ParsableCommand {
       ModesCommand.self,
       DamageCommand.self, SweepCommand.self, RandomCommand.self, ReplayCommand.self,
       CrashCommand.self,
-      SeedsCommand.self, TimeCommand.self,
+      SeedsCommand.self, ImagesCommand.self, TimeCommand.self,
     ])
 }
 

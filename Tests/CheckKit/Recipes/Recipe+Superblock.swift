@@ -102,6 +102,24 @@ extension Recipe {
       with: [.summary(.freeBlocks)],
       plant: set16(SuperblockField.inodeSize, 100)),
     Recipe(
+      .superblock(.badInodeSize), "zero", base: threeGroups, with: [.summary(.freeBlocks)],
+      plant: set16(SuperblockField.inodeSize, 0)),
+    Recipe(
+      .superblock(.badInodeSize), "zero, and a copy that says the rest",
+      base: BaseImage(["-t", "ext2", "-b", "1024"], size: 20480),
+      e2fsck: .clean("it takes the copy, and says so, and forgets it in its status")
+    ) { planter in
+      let first = Int(Superblock.byteOffset)
+      let now = Array(planter.bytes[first..<first + Superblock.byteCount])
+      planter.superblock(copyIn: 1) { copy in
+        copy = now
+        copy.setLE16(1, at: SuperblockField.blockGroupNumber)
+      }
+      let descriptors = planter.readBlock(BlockAddress(2))
+      planter.block(planter.superblock.superblockBlock(in: GroupIndex(1)) + 1) { $0 = descriptors }
+      planter.superblock { $0.setLE16(0, at: SuperblockField.inodeSize) }
+    },
+    Recipe(
       .superblock(.badInodesPerGroup), base: threeGroups,
       with: [.summary(.freeBlocks)],
       plant: set32(SuperblockField.inodesPerGroup, 0)),
