@@ -20,9 +20,12 @@ final class TestMount {
 
   var point: String { directory("mount") }
 
-  init(size: String = "64M", blockSize: Int = 4096, options: String = "rw") throws {
+  init(
+    size: String = "64M", blockSize: Int = 4096, options: String = "rw", make: [String] = []
+  ) throws {
     directory = try TemporaryDirectory()
-    image = try Image.make(at: directory("image"), size: size, blockSize: blockSize)
+    image = try Image.make(
+      at: directory("image"), size: size, blockSize: blockSize, options: make)
     self.options = options
     try System.makeDirectory(directory("mount"))
     try start()

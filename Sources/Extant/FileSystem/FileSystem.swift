@@ -113,6 +113,8 @@ public final class FileSystem: @unchecked Sendable {
   /// other locks held: nothing is taken under it.
   let current: Guarded<Superblock>
   let orphans = Guarded(OrphanList())
+  /// How many inodes were deleted.
+  let deletions = Atomic<UInt64>(0)
   /// data=journal for every file.
   let journalsAllData: Bool
   /// Errors are recorded that no superblock on the device tells of yet.

@@ -94,12 +94,24 @@ extension FileSystem {
       node.inode.deletionTime = deletionTimeNow()
       node.isFreed = true
     }
-    removeOrphan(node, operation)
     blocks.dropPreallocation(node.number)
     cache.forgetFailures(of: node.number)
     try inodes.free(
       node.number, wasDirectory: node.kind == .directory, transaction: operation.transaction,
       handle: operation)
+    // In this order: whoever finds it neither listed nor counted finds it free.
+    deletions.add(1, ordering: .releasing)
+    removeOrphan(node, operation)
+  }
+
+  /// How many inodes were deleted since the filesystem was opened.
+  public var deletionCount: UInt64 { deletions.load(ordering: .acquiring) }
+
+  /// The inodes without a name that are to be deleted when nobody refers to them any more, or that are
+  /// being deleted.
+  public var removedInodes: [InodeNumber] {
+    orphans.withLock { $0.nodes }
+      .filter { node in node.state.withLock { node.inode.linkCount == 0 } }.map(\.number)
   }
 
   private func deletionTimeNow() -> UInt32 {

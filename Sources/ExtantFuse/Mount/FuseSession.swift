@@ -6,8 +6,9 @@ import Threading
 
 /// libfuse's session of one mount, and the threads that serve it.
 ///
-/// The threads are a fixed number: none of them ever waits for another request (what would runs on
-/// the shift worker), so they cannot run out, and none is started and ended with each burst.
+/// The threads are a fixed number, two at least: no more than one of them ever waits for another
+/// request (what else would runs on the shift worker), so they cannot run out, and none is started and
+/// ended with each burst.
 @safe final class FuseSession: @unchecked Sendable {
   private let session: OpaquePointer
   private let server: FuseServer

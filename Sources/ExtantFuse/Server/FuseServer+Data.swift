@@ -21,7 +21,10 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         let info = unsafe try FileInfo(info)
         let name = unsafe try FileName(name)
-        try server.create(request, name, try InodeNumber(fuse: parent), mode, info)
+        let parent = try InodeNumber(fuse: parent)
+        try server.findingRoom { () throws(FileSystemError) in
+          try server.create(request, name, parent, mode, info)
+        }
       }
     }
     unsafe operations.read = { raw, _, size, offset, info in
@@ -180,7 +183,9 @@ extension FuseServer {
     let range = Self.range(offset, bytes.byteCount)
     let count = try open.gate.transfer(range, leavesPages: !isPage) {
       () throws(FileSystemError) in
-      appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
+      try findingRoom { () throws(FileSystemError) in
+        appends ? try open.append(bytes) : try open.file.write(bytes, at: offset)
+      }
     }
     // Not every kernel asks for it after a write.
     if !isPage { try open.syncIfAsked() }

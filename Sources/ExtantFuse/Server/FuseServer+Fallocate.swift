@@ -19,7 +19,10 @@ extension FuseServer {
           of: open.inode, by: request, killsSuid: request.caller.uid != 0)
         do throws(FileSystemError) {
           try open.gate.transfer(range, leavesPages: false) { () throws(FileSystemError) in
-            try open.file.fallocate(mode: mode, offset: Int64(offset), length: Int64(length))
+            // What it got before stays: the second time it goes on.
+            try server.findingRoom { () throws(FileSystemError) in
+              try open.file.fallocate(mode: mode, offset: Int64(offset), length: Int64(length))
+            }
           }
           try open.syncIfAsked()
           request.replyDone()

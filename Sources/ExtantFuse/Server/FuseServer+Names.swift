@@ -39,18 +39,23 @@ extension FuseServer {
       let request = unsafe Request(raw, "mknod")
       request.serve { (server) throws(FileSystemError) in
         let name = unsafe try FileName(name)
-        try server.makeNode(request, name, try InodeNumber(fuse: parent), mode, device)
+        let parent = try InodeNumber(fuse: parent)
+        try server.findingRoom { () throws(FileSystemError) in
+          try server.makeNode(request, name, parent, mode, device)
+        }
       }
     }
     unsafe operations.mkdir = { raw, parent, name, mode in
       let request = unsafe Request(raw, "mkdir")
       request.serve { (server) throws(FileSystemError) in
         let name = unsafe try FileName(name)
-        request.reply(
-          entry: try server.engine.makeDirectory(
-            name, in: try InodeNumber(fuse: parent),
-            mode: UInt16(truncatingIfNeeded: mode & 0o7777),
-            by: request.caller, retaining: true))
+        let parent = try InodeNumber(fuse: parent)
+        let made = try server.findingRoom { () throws(FileSystemError) in
+          try server.engine.makeDirectory(
+            name, in: parent, mode: UInt16(truncatingIfNeeded: mode & 0o7777),
+            by: request.caller, retaining: true)
+        }
+        request.reply(entry: made)
       }
     }
     unsafe operations.symlink = { raw, target, parent, name in
@@ -58,10 +63,13 @@ extension FuseServer {
       request.serve { (server) throws(FileSystemError) in
         let name = unsafe try FileName(name)
         guard let target = unsafe target else { throw .refused(.invalidArgument) }
-        request.reply(
-          entry: try server.engine.makeSymbolicLink(
-            name, in: try InodeNumber(fuse: parent), target: unsafe text(of: target),
-            by: request.caller, retaining: true))
+        let parent = try InodeNumber(fuse: parent)
+        let bytes = unsafe text(of: target)
+        let made = try server.findingRoom { () throws(FileSystemError) in
+          try server.engine.makeSymbolicLink(
+            name, in: parent, target: bytes, by: request.caller, retaining: true)
+        }
+        request.reply(entry: made)
       }
     }
     unsafe operations.link = { raw, inode, parent, name in

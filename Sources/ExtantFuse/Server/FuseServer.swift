@@ -8,9 +8,9 @@ import Threading
 
 /// Serves one mount: turns the kernel's requests into calls of the engine.
 ///
-/// libfuse calls the functions of `operations` on the threads of `RequestLoop`. No handler waits
-/// for another request: what must (a shift, which makes the kernel write its pages back first) runs
-/// on the shift worker's own thread. No engine lock is held while the kernel is told anything.
+/// libfuse calls the functions of `operations` on the threads of `FuseSession`. No handler waits
+/// for another request, but for one at a time and a moment (`findingRoom`): what must (a shift, which
+/// makes the kernel write its pages back first) runs on the shift worker's own thread. No engine lock is held while the kernel is told anything.
 final class FuseServer: Sendable {
   /// In seconds. The daemon is the image's one owner, so what it told the kernel stays true until
   /// the kernel itself changes it, or the daemon takes it back.
@@ -24,6 +24,7 @@ final class FuseServer: Sendable {
   let gates = InodeGates()
   let privileges = Privileges()
   let shifts = ShiftWorker()
+  let removals = Removals()
   let notices = KernelNotices()
 
   init(_ engine: FileSystem, _ logger: Logger, logsRequests: Bool) {
