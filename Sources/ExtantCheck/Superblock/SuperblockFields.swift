@@ -99,6 +99,13 @@ struct SuperblockFields {
     {
       set32(perGroup, at: SuperblockField.clustersPerGroup)
     }
+    let descriptor = le16(SuperblockField.descriptorSize)
+    // Nor by this without 64bit; e2fsck gives up over it.
+    if !incompat.contains(.is64Bit), descriptor > 1024 || descriptor & (descriptor &- 1) != 0,
+      try found(.badDescriptorSize, .number(UInt64(descriptor)), expected: 0)
+    {
+      set16(0, at: SuperblockField.descriptorSize)
+    }
     let flex = bytes.rawBytes.u8(SuperblockField.logGroupsPerFlex)
     if incompat.contains(.flexBg), flex > 31, try found(.badFlexSize, "2^\(flex)", expected: 16) {
       bytes.withMutableBytes { $0.setU8(4, at: SuperblockField.logGroupsPerFlex) }

@@ -135,6 +135,9 @@ extension Recipe {
       .superblock(.badDescriptorSize), e2fsck: .refuses,
       plant: set16(SuperblockField.descriptorSize, 0)),
     Recipe(
+      .superblock(.badDescriptorSize), "without-64bit", base: .ext2, e2fsck: .refuses,
+      plant: set16(SuperblockField.descriptorSize, 33)),
+    Recipe(
       .superblock(.badReservedDescriptorBlocks), base: threeGroups,
       with: [.summary(.freeBlocks)],
       plant: set16(SuperblockField.reservedDescriptorBlocks, 5000)),
