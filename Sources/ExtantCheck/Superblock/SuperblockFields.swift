@@ -107,7 +107,8 @@ struct SuperblockFields {
       set16(0, at: SuperblockField.descriptorSize)
     }
     let flex = bytes.rawBytes.u8(SuperblockField.logGroupsPerFlex)
-    if incompat.contains(.flexBg), flex > 31, try found(.badFlexSize, "2^\(flex)", expected: 16) {
+    // libext2fs refuses it without flex_bg, too.
+    if flex > 31, try found(.badFlexSize, "2^\(flex)", expected: 16) {
       bytes.withMutableBytes { $0.setU8(4, at: SuperblockField.logGroupsPerFlex) }
     }
   }

@@ -210,6 +210,9 @@ extension Recipe {
     Recipe(.superblock(.badFlexSize), e2fsck: .refuses) { planter in
       planter.superblock { $0[SuperblockField.logGroupsPerFlex] = 200 }
     },
+    Recipe(.superblock(.badFlexSize), "without-flex-bg", base: .ext2, e2fsck: .refuses) { planter in
+      planter.superblock { $0[SuperblockField.logGroupsPerFlex] = 32 }
+    },
     Recipe(
       .superblock(.requiredExtraSize), e2fsck: silent,
       plant: set16(SuperblockField.minimumExtraInodeSize, 1)),
