@@ -40,6 +40,7 @@ public struct ModeDifference: Sendable {
     ModeDifference("orphan.file-damaged", believing),
     ModeDifference("orphan.file-without-feature", believing),
     ModeDifference("quota.number-unasked", believing),
+    ModeDifference("quota.number-unasked-projects", believing),
     ModeDifference("map.shared-with-metadata-shared-blocks", forced),
     ModeDifference("xattr.inode-value-outside-size", forced),
     ModeDifference("xattr.name-with-nul", forced),

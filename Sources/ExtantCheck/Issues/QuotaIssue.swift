@@ -4,6 +4,7 @@ public enum QuotaIssue: String, IssueArea {
   case inodeForgotten = "inode-forgotten"
   case inodeUnasked = "inode-unasked"
   case numberUnasked = "number-unasked"
+  case numberLeft = "number-left"
   case notAFile = "not-a-file"
   case magic = "magic"
   case version = "version"
@@ -30,6 +31,10 @@ public enum QuotaIssue: String, IssueArea {
     case .numberUnasked:
       IssueEntry(
         .major, "is named as a quota file, in a filesystem without quota", repair: "Name none")
+    case .numberLeft:
+      IssueEntry(
+        .minor, "is named as a quota file and not in use, in a filesystem without quota",
+        repair: "Name none", isSafe: true)
     case .notAFile:
       IssueEntry(
         .major, "is named as a quota file, and not one", repair: "Write one", isSafe: true)

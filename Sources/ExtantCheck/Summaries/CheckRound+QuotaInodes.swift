@@ -76,15 +76,29 @@ extension CheckRound {
     }
   }
 
-  /// This one would have no name.
+  /// This one would have no name. What is no quota file is somebody's: only the number goes.
   private func checkUnaskedProjectQuota() throws(FileSystemError) {
-    guard let stated = superblock.quotaInode(.project), isOrdinary(stated) else { return }
-    let raw = try readInode(stated)
-    guard raw.linkCount != 0 || raw.blocksLow != 0 || raw.blockWord(0) != 0,
-      try found(.quota(.inodeUnasked), .inode(stated))
+    guard let stated = superblock.quotaInode(.project), stated.rawValue <= superblock.inodeCount
     else { return }
+    let raw = try readInode(stated)
+    let isInUse = raw.linkCount != 0 || raw.blocksLow != 0 || raw.blockWord(0) != 0
+    var isQuota = false
+    if isOrdinary(stated) { isQuota = try hasQuotaMagic(stated, raw, .project) }
+    // e2fsck counts it as in use, where it comes to it. No mount minds the number: a clean image is
+    // believed over it.
+    let isBelieved =
+      self.number == 1 && !options.isForced && SuperblockCheck.isClean(superblock, options)
+    guard isInUse || isOrdinary(stated) && isScanned(stated) && !isBelieved else { return }
+    let kind: QuotaIssue = !isInUse ? .numberLeft : isQuota ? .inodeUnasked : .numberUnasked
+    guard try found(.quota(kind), .inode(stated)) else { return }
     superblock.setQuotaInode(.project, nil)
-    if try hasQuotaMagic(stated, raw, .project) { try clearSlot(stated, raw) }
+    if isInUse, isQuota { try clearSlot(stated, raw) }
+  }
+
+  private func isScanned(_ number: InodeNumber) -> Bool {
+    guard let group = superblock.group(of: number) else { return false }
+    return number.rawValue - superblock.firstInode(in: group).rawValue
+      < scannedInodeCount(in: group)
   }
 
   private func isOrdinary(_ number: InodeNumber) -> Bool {

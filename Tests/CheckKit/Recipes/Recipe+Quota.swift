@@ -69,6 +69,16 @@ extension Recipe {
     Recipe(.quota(.numberUnasked), "root") { planter in
       planter.superblock { $0.setLE32(2, at: 0x240) }
     },
+    Recipe(.quota(.numberUnasked), "projects") { planter in
+      let number = try planter.inodeNumber("/file")
+      planter.superblock { $0.setLE32(number.rawValue, at: 0x26C) }
+    },
+    Recipe(.quota(.numberUnasked), "projects-root") { planter in
+      planter.superblock { $0.setLE32(2, at: 0x26C) }
+    },
+    Recipe(.quota(.numberLeft), base: .ext2) { planter in
+      planter.superblock { $0.setLE32(33, at: 0x26C) }
+    },
     Recipe(.quota(.notAFile), base: .quota) { planter in
       let number = InodeNumber(planter.superblockWord(0x26C))
       try planter.debugfs("clri <\(number.rawValue)>")
