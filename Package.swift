@@ -160,6 +160,7 @@ let package = Package(
         "Extant", "ExtantBase", "Ext4Format", "ExtentMap", "BlockIO", "Journal", "Threading",
         "TestSupport", system,
       ]),
+    tests("ThreadingTests", ["Threading", "TestSupport"]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
     tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
     tests(

@@ -41,8 +41,8 @@ public final class BlockCache: Sendable {
   let transferLimit: Int
   /// The next virtual address to give out.
   private let nextVirtual = Atomic<UInt64>(BlockAddress.firstVirtual.rawValue)
-  let writeErrors = Guarded(WriteErrors())
-  let counters = Guarded(CacheStatistics())
+  let writeErrors = Guarded(WriteErrors(), .cacheBooks)
+  let counters = Guarded(CacheStatistics(), .cacheBooks)
   let prefetches = PrefetchQueue()
 
   /// `byteLimit`: see above; less than 16 blocks is taken as 16.

@@ -7,7 +7,7 @@ import Threading
 final class PrefetchQueue: @unchecked Sendable {
   typealias Work = @Sendable (BlockAddress, Int) -> Void
 
-  private let lock = Lock()
+  private let lock = Lock(.cacheBooks)
   private let wakeUp = Condition()
   private var waiting: [(address: BlockAddress, count: Int, work: Work)] = []
   private var closed = false

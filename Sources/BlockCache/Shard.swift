@@ -9,7 +9,7 @@ import Threading
 /// the device or of a caller's closure.
 final class Shard: @unchecked Sendable {
   let number: Int
-  private let lock = Lock()
+  private let lock = Lock(.cacheShard)
   private let completion = Condition()
   private var state: ShardState
 

@@ -18,7 +18,7 @@ import Threading
   public let blockSize: Int
   /// In buffers.
   public let limit: Int
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .innermost)
 
   public init(blockSize: Int, limit: Int) {
     precondition(blockSize > 0 && limit > 0)

@@ -17,7 +17,7 @@ public final class FileDevice: BlockDevice {
 
   /// Held shared by every call that uses the descriptor, exclusively by `close`, so that none
   /// uses a number that the system has given to somebody else meanwhile.
-  let gate = ReadWriteLock()
+  let gate = ReadWriteLock(.fileDevice)
   nonisolated(unsafe) private var openDescriptor: Int32?
 
   /// The size or the directory entry is new: the next flush makes metadata durable too.

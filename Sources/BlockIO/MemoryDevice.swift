@@ -20,7 +20,7 @@ public final class MemoryDevice: BlockDevice {
   public init(byteCount: UInt64, name: String = "memory") {
     self.byteCount = byteCount
     self.name = name
-    stripes = (0..<16).map { _ in Guarded([:]) }
+    stripes = (0..<16).map { _ in Guarded([:], .fileDevice) }
   }
 
   public func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {

@@ -59,7 +59,7 @@ public final class OverlayDevice: BlockDevice {
     name = base.name
     byteCount = base.byteCount
     self.pieceByteCount = pieceByteCount
-    self.pieces = Guarded(pieces)
+    self.pieces = Guarded(pieces, .upperDevice)
     self.memoryLimit = memoryLimit
     self.spill = spill
   }

@@ -13,7 +13,7 @@ public final class RecordingDevice: BlockDevice {
   }
 
   private let base: any BlockDevice
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .upperDevice)
 
   public var name: String { base.name }
   public var byteCount: UInt64 { base.byteCount }

@@ -14,7 +14,7 @@ final class SpillFile: Sendable {
 
   private static let name = "temporary file"
   private let pieceByteCount: Int
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .spillFile)
 
   init(pieceByteCount: Int) { self.pieceByteCount = pieceByteCount }
 

@@ -7,7 +7,7 @@ final class FlushGate: @unchecked Sendable {
   private let device: any BlockDevice
   /// Without barriers nothing is flushed.
   private let isEnabled: Bool
-  private let lock = Lock()
+  private let lock = Lock(.flushGate)
   private let ended = Condition()
 
   // Under `lock`: flushes begun, and the last one that ended well.

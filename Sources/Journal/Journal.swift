@@ -25,14 +25,14 @@ public final class Journal: @unchecked Sendable {
   let homes: HomeWriter
   let limits: Limits
 
-  let commitLock = Lock()
+  let commitLock = Lock(.commit)
   // Under `commitLock`.
   let log: Log?
   /// What the log holds and the homes do not yet: the newest of each block.
   var unwritten: [BlockAddress: LoggedBlock] = [:]
   var statisticsSoFar = Statistics()
 
-  let lock = Lock()
+  let lock = Lock(.journal)
   private let changed = Condition()
   // Under `lock`.
   private var running: Transaction
@@ -106,8 +106,12 @@ public final class Journal: @unchecked Sendable {
       throw .unsupported(
         Unsupported("a journal this small", "an operation may change \(credits) metadata blocks"))
     }
+    LockOrder.check(self, .journalHandle)
     while true {
-      if let handle = try join(credits) { return handle }
+      if let handle = try join(credits) {
+        LockOrder.took(handle, .journalHandle)
+        return handle
+      }
       try commit()
     }
   }
@@ -134,6 +138,7 @@ public final class Journal: @unchecked Sendable {
   }
 
   func end(_ handle: Handle) {
+    LockOrder.gave(handle, .journalHandle)
     lock.withLock {
       openHandles -= 1
       running.openCredits -= handle.credits

@@ -1,9 +1,12 @@
 /// A value that is reached only with its lock held.
 public final class Guarded<Value>: @unchecked Sendable {
-  @usableFromInline let lock = Lock()
+  @usableFromInline let lock: Lock
   @usableFromInline var value: Value
 
-  public init(_ value: Value) { self.value = value }
+  public init(_ value: Value, _ rank: LockRank) {
+    self.value = value
+    lock = Lock(rank)
+  }
 
   @inlinable
   public func withLock<R, E: Error>(_ body: (inout Value) throws(E) -> R) throws(E) -> R {

@@ -1,23 +1,45 @@
 import CExtantSystem
 
 /// A mutual-exclusion lock. Not recursive.
-///
-/// Lock order of the whole project is in docs/ARCHITECTURE.md.
 @safe public final class Lock: @unchecked Sendable {
   let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  #if DEBUG
+    let rank: LockRank
+  #endif
 
-  public init() {
+  public init(_ rank: LockRank) {
+    #if DEBUG
+      self.rank = rank
+    #endif
     guard let mutex = unsafe csys_mutex_create() else { preconditionFailure("out of memory") }
     unsafe self.mutex = mutex
   }
 
   deinit { unsafe csys_mutex_destroy(mutex) }
 
-  public func lock() { _ = unsafe pthread_mutex_lock(mutex) }
+  public func lock() {
+    #if DEBUG
+      LockOrder.check(self, rank)
+      defer { LockOrder.took(self, rank) }
+    #endif
+    _ = unsafe pthread_mutex_lock(mutex)
+  }
 
-  public func unlock() { _ = unsafe pthread_mutex_unlock(mutex) }
+  public func unlock() {
+    #if DEBUG
+      LockOrder.gave(self, rank)
+    #endif
+    _ = unsafe pthread_mutex_unlock(mutex)
+  }
 
-  public func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+  /// Waits for nobody: in any order.
+  public func tryLock() -> Bool {
+    guard unsafe pthread_mutex_trylock(mutex) == 0 else { return false }
+    #if DEBUG
+      LockOrder.took(self, rank)
+    #endif
+    return true
+  }
 
   @inlinable
   public func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
@@ -30,17 +52,42 @@ import CExtantSystem
 /// Many readers or one writer. Not recursive, and a waiting writer goes before new readers.
 @safe public final class ReadWriteLock: @unchecked Sendable {
   let rwlock: UnsafeMutablePointer<pthread_rwlock_t>
+  #if DEBUG
+    let rank: LockRank
+  #endif
 
-  public init() {
+  public init(_ rank: LockRank) {
+    #if DEBUG
+      self.rank = rank
+    #endif
     guard let rwlock = unsafe csys_rwlock_create() else { preconditionFailure("out of memory") }
     unsafe self.rwlock = rwlock
   }
 
   deinit { unsafe csys_rwlock_destroy(rwlock) }
 
-  public func lockShared() { _ = unsafe pthread_rwlock_rdlock(rwlock) }
-  public func lockExclusive() { _ = unsafe pthread_rwlock_wrlock(rwlock) }
-  public func unlock() { _ = unsafe pthread_rwlock_unlock(rwlock) }
+  public func lockShared() {
+    #if DEBUG
+      LockOrder.check(self, rank)
+      defer { LockOrder.took(self, rank) }
+    #endif
+    _ = unsafe pthread_rwlock_rdlock(rwlock)
+  }
+
+  public func lockExclusive() {
+    #if DEBUG
+      LockOrder.check(self, rank)
+      defer { LockOrder.took(self, rank) }
+    #endif
+    _ = unsafe pthread_rwlock_wrlock(rwlock)
+  }
+
+  public func unlock() {
+    #if DEBUG
+      LockOrder.gave(self, rank)
+    #endif
+    _ = unsafe pthread_rwlock_unlock(rwlock)
+  }
 
   @inlinable
   public func withSharedLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
@@ -69,11 +116,21 @@ import CExtantSystem
   deinit { unsafe csys_cond_destroy(condition) }
 
   /// Releases `lock`, waits, takes it again. May wake without cause: test the state in a loop.
-  public func wait(_ lock: Lock) { _ = unsafe pthread_cond_wait(condition, lock.mutex) }
+  public func wait(_ lock: Lock) {
+    #if DEBUG
+      LockOrder.gave(lock, lock.rank)
+      defer { LockOrder.took(lock, lock.rank) }
+    #endif
+    _ = unsafe pthread_cond_wait(condition, lock.mutex)
+  }
 
   /// As `wait`, for at most `nanoseconds`; false when the time ran out.
   public func wait(_ lock: Lock, nanoseconds: UInt64) -> Bool {
-    unsafe csys_cond_wait_for(condition, lock.mutex, nanoseconds) != 0
+    #if DEBUG
+      LockOrder.gave(lock, lock.rank)
+      defer { LockOrder.took(lock, lock.rank) }
+    #endif
+    return unsafe csys_cond_wait_for(condition, lock.mutex, nanoseconds) != 0
   }
 
   public func signal() { _ = unsafe pthread_cond_signal(condition) }

@@ -8,7 +8,7 @@ import CExtantSystem
   }
 
   private var thread = pthread_t()
-  private let joined = Guarded(false)
+  private let joined = Guarded(false, .innermost)
 
   /// Starts the thread, with all signals blocked. Nil when the system has no thread to give.
   public init?(name: String, _ body: @escaping @Sendable () -> Void) {

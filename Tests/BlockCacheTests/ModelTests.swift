@@ -21,8 +21,8 @@ import Threading
     let f = CacheFixture(blocks: 1024, limit: 100)
     let threadCount = 4
     let share = CacheFixture.blockSize / threadCount
-    let expected = Guarded([Int: [UInt8]]())
-    let failures = Guarded([String]())
+    let expected = Guarded([Int: [UInt8]](), .unranked)
+    let failures = Guarded([String](), .unranked)
     let done = Atomic(0)
 
     let writers: [@Sendable () -> Void] = (0..<threadCount).map { thread in
@@ -81,10 +81,10 @@ import Threading
     let f = CacheFixture(blocks: 4096, limit: 100)
     let count = 24
     let first = f.cache.allocateVirtualRun(count: UInt64(count))
-    let map = Guarded((0..<count).map { first + UInt64($0) })
+    let map = Guarded((0..<count).map { first + UInt64($0) }, .unranked)
     for address in map.withLock({ $0 }) { try f.put(f.block(0), to: address) }
     let done = Atomic(0)
-    let failures = Guarded([String]())
+    let failures = Guarded([String](), .unranked)
 
     let workers: [@Sendable () -> Void] = (0..<3).map { thread in
       {

@@ -23,7 +23,7 @@ final class ScriptedDevice: BlockDevice {
   }
 
   let memory: MemoryDevice
-  let script = Guarded(Script())
+  let script = Guarded(Script(), .unranked)
   var name: String { "scripted" }
   var byteCount: UInt64 { memory.byteCount }
   var isReadOnly: Bool { false }

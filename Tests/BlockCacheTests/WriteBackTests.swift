@@ -111,7 +111,7 @@ import Threading
     let f = CacheFixture()
     try f.put(f.block(1), to: BlockAddress(7))
     f.device.script.withLock { $0.holdsWrites = true }
-    let wasEarly = Guarded(false)
+    let wasEarly = Guarded(false, .unranked)
     try together([
       { _ = f.cache.writeBack(owner: CacheFixture.owner) },
       {

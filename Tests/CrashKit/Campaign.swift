@@ -71,7 +71,7 @@ public final class Campaign: @unchecked Sendable {
   private let base: BaseImage
   private let sequences: [CrashSequence]
   private let options: Options
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .unranked)
   private let start = Clock.monotonicNanoseconds()
 
   public init(_ base: BaseImage, _ sequences: [CrashSequence], _ options: Options = Options()) {

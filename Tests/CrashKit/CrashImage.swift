@@ -50,7 +50,7 @@ public final class CrashImage: BlockDevice {
     state = Guarded(
       State(
         keys: [], baseKeys: [], isDirty: [Bool](repeating: false, count: count), hash: 0,
-        maskedHash: 0, isMasked: [Bool](repeating: false, count: count)))
+        maskedHash: 0, isMasked: [Bool](repeating: false, count: count)), .unranked)
     let keys = (0..<count).map { Self.key(contents, $0) }
     state.withLock { state in
       state.keys = keys

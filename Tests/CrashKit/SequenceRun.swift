@@ -2,6 +2,7 @@ import BlockIO
 import Extant
 import ExtantBase
 import Synchronization
+import Threading
 
 /// What happened on the device while a sequence ran.
 struct SequenceRun {
@@ -80,8 +81,8 @@ struct SequenceRun {
   }
 }
 
-/// An operation to run once, in the midst of another.
-private final class Overlap {
+/// An operation to run once, in the midst of another: by a thread of its own, for which the other waits.
+private final class Overlap: @unchecked Sendable {
   private var driver: Driver
   private let operation: CrashOperation
   private let tag: Int
@@ -99,6 +100,14 @@ private final class Overlap {
     guard result == nil else { return }
     recording.mark(SequenceRun.begin)
     recording.mark(SequenceRun.begin)
+    guard let thread = WorkerThread(name: "overlap", { self.perform() }) else {
+      result = .failure(.refused(.noMemory))
+      return
+    }
+    thread.join()
+  }
+
+  private func perform() {
     do throws(FileSystemError) {
       try driver.perform(operation, tag: tag)
       result = .success(operation)

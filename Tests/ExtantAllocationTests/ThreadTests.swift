@@ -13,7 +13,7 @@ struct ThreadTests {
     let directory = try TemporaryDirectory()
     let bench = try Workbench(Recipe(name: "1 KiB", blockSize: 1024).make(in: directory))
     let freeInodes = bench.inodes.freeInodes
-    let owned = Guarded<(blocks: [Range<UInt64>], inodes: [InodeNumber])>(([], []))
+    let owned = Guarded<(blocks: [Range<UInt64>], inodes: [InodeNumber])>(([], []), .unranked)
     let threads = (0..<4 as Range<UInt64>).compactMap { number in
       WorkerThread(name: "allocating") {
         var random = SeededGenerator(seed: seed &+ number)

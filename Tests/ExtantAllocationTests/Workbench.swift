@@ -16,7 +16,7 @@ final class Workbench: Sendable {
   let groups: GroupTable
   let blocks: BlockAllocator
   let inodes: InodeAllocator
-  private let transactionNumber = Guarded<UInt64>(1)
+  private let transactionNumber = Guarded<UInt64>(1, .unranked)
 
   var transaction: UInt64 { transactionNumber.withLock { $0 } }
 
@@ -63,9 +63,9 @@ final class Workbench: Sendable {
   final class Store: MetadataReader, MetadataHandle {
     private let device: any BlockDevice
     private let blockSize: Int
-    private let cached = Guarded<[BlockAddress: BlockBuffer]>([:])
-    private let changed = Guarded<Set<BlockAddress>>([])
-    private let failing = Guarded<Set<BlockAddress>>([])
+    private let cached = Guarded<[BlockAddress: BlockBuffer]>([:], .unranked)
+    private let changed = Guarded<Set<BlockAddress>>([], .unranked)
+    private let failing = Guarded<Set<BlockAddress>>([], .unranked)
 
     init(device: any BlockDevice, blockSize: Int) {
       self.device = device

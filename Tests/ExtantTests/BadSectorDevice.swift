@@ -9,7 +9,7 @@ import Threading
 final class BadSectorDevice: BlockDevice {
   private let inner: FileDevice
   /// In bytes, each with the writes that still fail there.
-  private let bad = Guarded<[(range: Range<UInt64>, failures: Int)]>([])
+  private let bad = Guarded<[(range: Range<UInt64>, failures: Int)]>([], .unranked)
 
   init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
 
@@ -23,7 +23,7 @@ final class BadSectorDevice: BlockDevice {
 
   /// What a block begins with that cannot be written.
   static let mark: [UInt8] = [0xbd, 0x0d, 0xba, 0xdd, 0xbd, 0x0d, 0xba, 0xdd]
-  private let refusesMarked = Guarded(false)
+  private let refusesMarked = Guarded(false, .unranked)
 
   func refuseMarked(_ refuses: Bool) { refusesMarked.withLock { $0 = refuses } }
 

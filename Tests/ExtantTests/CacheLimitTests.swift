@@ -34,7 +34,7 @@ import Threading
     let image = try EngineImage(size: "64M")
     let bytes = pattern(1 << 20)
     try image.use({ $0.cacheByteLimit = 512 << 10 }) { fs in
-      let failures = Guarded<[String]>([])
+      let failures = Guarded<[String]>([], .unranked)
       let threads = (0..<8).compactMap { index in
         WorkerThread(name: "test") {
           do {

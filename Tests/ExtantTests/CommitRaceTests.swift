@@ -11,7 +11,7 @@ import Threading
 /// A device that lets a test do something at the moment of a write.
 private final class HookedDevice: BlockDevice {
   private let inner: FileDevice
-  private let hook = Guarded<(@Sendable (UInt8) -> Bool)?>(nil)
+  private let hook = Guarded<(@Sendable (UInt8) -> Bool)?>(nil, .unranked)
 
   init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
 
@@ -65,11 +65,14 @@ private final class HookedDevice: BlockDevice {
     try fs.sync()
     try files[0].writeAll([UInt8](repeating: 0xaa, count: 65536), at: 0)
     try files[1].writeAll([UInt8](repeating: 0xbb, count: 65536), at: 0)
-    let cut = Guarded(false)
+    let cut = Guarded(false, .unranked)
     device.onWrite { first in
       guard first == 0xaa || first == 0xbb else { return false }
-      try? files[first == 0xaa ? 1 : 0].punchHole(0..<32768)
-      cut.withLock { $0 = true }
+      let other = files[first == 0xaa ? 1 : 0]
+      WorkerThread(name: "test") {
+        try? other.punchHole(0..<32768)
+        cut.withLock { $0 = true }
+      }?.join()
       return true
     }
     try fs.journal.commit()
@@ -95,7 +98,7 @@ private final class HookedDevice: BlockDevice {
   @Test func aCommitThatWaitsForAFailingOperationWritesNothing() throws {
     let image = try EngineImage(size: "8M")
     let fs = try image.open()
-    let committed = Guarded<Bool?>(nil)
+    let committed = Guarded<Bool?>(nil, .unranked)
     let fault = FileSystemError.corrupt(Corruption("test", "it fails half way"))
     var committer: WorkerThread?
     #expect(throws: fault) {

@@ -34,7 +34,7 @@ import Threading
 
   @Test func continueRecordsTheFaultAndGoesOn() throws {
     let image = try damagedImage()
-    let seen = Consequences([])
+    let seen = Consequences([], .unranked)
     let fs = try image.open { options in
       options.errors = .continue
       options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }
@@ -57,7 +57,7 @@ import Threading
 
   @Test func remountReadOnlyStopsWritersAndLetsReadersGoOn() throws {
     let image = try damagedImage(["-e", "remount-ro"])
-    let seen = Consequences([])
+    let seen = Consequences([], .unranked)
     let fs = try image.open { options in
       options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }
     }
@@ -89,7 +89,7 @@ import Threading
   @Test func panicAsksTheProgramToEndAfterTheRecordIsWritten() throws {
     let image = try damagedImage()
     let path = image.image.path
-    let seen = Guarded<[(FileSystem.FaultConsequence, Bool)]>([])
+    let seen = Guarded<[(FileSystem.FaultConsequence, Bool)]>([], .unranked)
     let fs = try image.open { options in
       options.errors = .panic
       options.faultHandler = { _, consequence in
@@ -253,7 +253,7 @@ import Threading
     try OpenFile(image.image.path, .write).writeAll(
       [UInt8](repeating: 0x5A, count: 1024), at: Int64(leaf) * 1024)
 
-    let seen = Consequences([])
+    let seen = Consequences([], .unranked)
     let fs = try image.open { options in
       options.errors = .continue
       options.faultHandler = { _, consequence in seen.withLock { $0.append(consequence) } }

@@ -14,7 +14,7 @@ private final class HoldingDevice: BlockDevice {
   }
 
   private let inner: FileDevice
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .unranked)
 
   init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
 
@@ -76,8 +76,8 @@ private final class HoldingDevice: BlockDevice {
 
   /// What was recorded, and the locks that the recording thread held then.
   private final class Witness: Sendable {
-    let fs = Guarded<FileSystem?>(nil)
-    let seen = Guarded<[(error: FileSystemError, held: [String])]>([])
+    let fs = Guarded<FileSystem?>(nil, .unranked)
+    let seen = Guarded<[(error: FileSystemError, held: [String])]>([], .unranked)
 
     func note(_ error: FileSystemError) {
       guard let fs = fs.withLock({ $0 }) else { return }

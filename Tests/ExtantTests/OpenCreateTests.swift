@@ -28,7 +28,7 @@ import Threading
     let image = try EngineImage(size: "32M")
     try image.use { fs in
       let name = try FileName("contended")
-      let left = Guarded(3)
+      let left = Guarded(3, .unranked)
       let opener: @Sendable () throws -> Void = {
         defer { left.withLock { $0 -= 1 } }
         for _ in 0..<1500 {

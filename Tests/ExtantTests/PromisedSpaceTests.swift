@@ -229,8 +229,8 @@ import Threading
         try file.allocate(0..<UInt64(2 * count * blockSize))
         return file
       }
-      let errors = Guarded<[String]>([])
-      let isDone = Guarded(false)
+      let errors = Guarded<[String]>([], .unranked)
+      let isDone = Guarded(false, .unranked)
       let writers = files.indices.compactMap { number in
         WorkerThread(name: "writes") {
           do {

@@ -55,7 +55,7 @@ import Threading
 
 private final class ReadNotingDevice: BlockDevice {
   let inner: FileDevice
-  let reads = Guarded<[Range<UInt64>]>([])
+  let reads = Guarded<[Range<UInt64>]>([], .unranked)
 
   init(_ inner: FileDevice) { self.inner = inner }
 

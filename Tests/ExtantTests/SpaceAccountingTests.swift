@@ -65,8 +65,8 @@ import Threading
       try fs.fill("/filler", [.readWrite, .usesReserve])
       try fs.open("/filler", .readWrite).punchHole(0..<(1500 << 10))
       try fs.sync()
-      let isDone = Guarded(false)
-      let errors = Guarded<[String]>([])
+      let isDone = Guarded(false, .unranked)
+      let errors = Guarded<[String]>([], .unranked)
       let workers = [
         WorkerThread(name: "frees") {
           do {

@@ -120,8 +120,8 @@ extension BlockBuffer {
 /// Keeps a copy of itself from each flush: what a crash would leave there, if the flush came last.
 final class CopyingDevice: BlockDevice {
   let base: OverlayDevice
-  let copies = Guarded<[OverlayDevice]>([])
-  let isCopying = Guarded(false)
+  let copies = Guarded<[OverlayDevice]>([], .unranked)
+  let isCopying = Guarded(false, .unranked)
 
   init(_ base: OverlayDevice) { self.base = base }
 

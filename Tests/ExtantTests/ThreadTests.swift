@@ -13,7 +13,7 @@ import Threading
       $0.writeBackInterval = 1
       $0.cacheByteLimit = 4 << 20
     }) { fs in
-      let failures = Guarded<[String]>([])
+      let failures = Guarded<[String]>([], .unranked)
       let shared = try fs.makeDirectory(try FileName("shared"), in: .root, mode: 0o755).inode
       let threads = (0..<6).compactMap { index in
         WorkerThread(name: "test") {

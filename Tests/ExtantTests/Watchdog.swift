@@ -6,8 +6,8 @@ import Threading
 func allEnd(
   withinSeconds seconds: UInt64 = 600, _ bodies: [@Sendable () throws -> Void]
 ) -> Bool {
-  let left = Guarded(bodies.count)
-  let failures = Guarded<[String]>([])
+  let left = Guarded(bodies.count, .unranked)
+  let failures = Guarded<[String]>([], .unranked)
   let threads = bodies.compactMap { body in
     WorkerThread(name: "test") {
       do { try body() } catch { failures.withLock { $0.append("\(error)") } }

@@ -27,8 +27,8 @@ public final class Campaign: Sendable {
 
   /// `say` is told of each workload when it is done.
   public init(say: @escaping @Sendable (String) -> Void = { _ in }) {
-    state = Guarded(Report())
-    running = Guarded([:])
+    state = Guarded(Report(), .unranked)
+    running = Guarded([:], .unranked)
     self.say = say
   }
 
@@ -42,7 +42,7 @@ public final class Campaign: Sendable {
   ) throws -> Report {
     var images: [FaultImage.Recipe: FaultImage] = [:]
     for recipe in Set(workloads.map(\.recipe)) { images[recipe] = try FaultImage(recipe) }
-    let left = Guarded(threads)
+    let left = Guarded(threads, .unranked)
     let started = (0..<threads).compactMap { number in
       WorkerThread(name: "faults") { [images] in
         do {

@@ -7,7 +7,7 @@ import Threading
 @Suite struct EventTests {
   /// But those that are requests themselves, and the orphan file's: our images have none.
   @Test func everyEventThatARuleCanNameHappens() throws {
-    let heard = Guarded<Set<DeviceEvent>>([.flush, .discard, .orphanFileWrite])
+    let heard = Guarded<Set<DeviceEvent>>([.flush, .discard, .orphanFileWrite], .unranked)
     var images: [FaultImage.Recipe: FaultImage] = [:]
     for workload in Workload.all {
       let image = try images[workload.recipe] ?? FaultImage(workload.recipe)

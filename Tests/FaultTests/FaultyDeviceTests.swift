@@ -292,7 +292,7 @@ import Threading
   }
 
   @Test func whatIsSilentIsReported() throws {
-    let said = Guarded<[String]>([])
+    let said = Guarded<[String]>([], .unranked)
     let device = FaultyDevice(
       base: memory, rules: try FaultRules(parsing: "[inject-error]\naction = lost", file: "r.conf")
     ) { line in said.withLock { $0.append(line) } }

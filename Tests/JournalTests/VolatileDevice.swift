@@ -12,7 +12,7 @@ final class VolatileDevice: BlockDevice, @unchecked Sendable {
   let byteCount: UInt64
   let isReadOnly = false
   let blockSize: Int
-  private let lock = Lock()
+  private let lock = Lock(.unranked)
   private var durable: [UInt64: [UInt8]] = [:]
   private var pending: [(block: UInt64, bytes: [UInt8])] = []
   private var current: [UInt64: [UInt8]] = [:]

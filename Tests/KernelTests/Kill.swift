@@ -87,7 +87,7 @@ struct Kill {
           seed: seed, index: index, door: door, mount: point,
           blockSize: try blockSize(of: point), counter))
     }
-    let left = Guarded(threadCount)
+    let left = Guarded(threadCount, .unranked)
     let threads = workers.compactMap { worker in
       WorkerThread(name: "kill") {
         worker.run()

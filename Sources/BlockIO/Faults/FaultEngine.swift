@@ -48,7 +48,7 @@ final class FaultEngine: Sendable {
     always = rules.rules.indices.filter {
       rules.rules[$0].event == nil && rules.rules[$0].injection != nil
     }
-    state = Guarded(State(hits: [Int](repeating: 0, count: rules.rules.count)))
+    state = Guarded(State(hits: [Int](repeating: 0, count: rules.rules.count)), .upperDevice)
   }
 
   var stateNumber: Int { state.withLock { $0.number } }

@@ -13,7 +13,7 @@ final class FaultMemory: @unchecked Sendable {
   private let keepsUnflushed: Bool
   private let sectorLimit: Int
   /// Around every write with what is remembered of it.
-  private let lock = Lock()
+  private let lock = Lock(.upperDevice)
   private var history: [UInt64: BlockBuffer] = [:]
   /// The sectors of `history` in the order in which they came, some perhaps gone again.
   private var ages: [UInt64] = []

@@ -74,4 +74,14 @@ static inline void csys_sleep_ns(uint64_t nanoseconds) {
 // Starts a joinable thread with all signals blocked: signals belong to the main thread.
 int csys_thread_start(pthread_t *thread, const char *name, void (*body)(void *), void *context);
 
+// What the calling thread holds: locks by address, with their ranks. For debug builds.
+
+// A rank among those held that stands beside or behind `rank`, -1 for none; with `nests` not one of the
+// same rank. The object itself is always one.
+int csys_held_against(const void *object, uint8_t rank, int nests);
+// 0 where there is no room for it.
+int csys_held_add(const void *object, uint8_t rank);
+// 0 where it is not held.
+int csys_held_remove(const void *object);
+
 #endif

@@ -31,7 +31,7 @@ final class BlockAllocator: Sendable {
   let reader: any MetadataReader
   let state: Guarded<State>
   /// Held while a trim keeps blocks to itself.
-  let trimLock = Lock()
+  let trimLock = Lock(.trim)
 
   /// Which of the blocks that are kept back a reservation may take.
   enum Claim: Sendable {
@@ -121,7 +121,8 @@ final class BlockAllocator: Sendable {
         rootReservedCount: min(superblock.reservedBlockCount, superblock.blockCount),
         treeReserveCount: min(
           treeReserve ?? Self.treeReserve(of: superblock), superblock.blockCount),
-        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
+        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)),
+      .blockAllocator)
   }
 
   // MARK: Counts

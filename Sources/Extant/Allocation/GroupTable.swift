@@ -61,7 +61,7 @@ final class GroupTable: Sendable {
     }
     self.buffers = buffers
     zones = try SystemZones(superblock, descriptors: descriptors)
-    state = Guarded(State(descriptors: descriptors, totals: totals))
+    state = Guarded(State(descriptors: descriptors, totals: totals), .groupTable)
   }
 
   var count: Int { Int(superblock.groupCount) }

@@ -64,7 +64,8 @@ final class InodeAllocator: Sendable {
       State(
         superblock: superblock, table: groups, reader: reader,
         groups: Array(repeating: InodeGroup(), count: groups.count), checksTables: checksTables,
-        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)))
+        loadedLimit: max(loadedGroupLimit, 16), nextRoom: max(loadedGroupLimit, 16)),
+      .inodeAllocator)
   }
 
   /// All free inodes, those of groups out of use included.

@@ -7,7 +7,7 @@ public final class File: @unchecked Sendable {
   public let fileSystem: FileSystem
   public let access: FileAccess
   let node: Node
-  private let isClosed = Guarded(false)
+  private let isClosed = Guarded(false, .closing)
   let readAhead = ReadAhead()
 
   init(_ fileSystem: FileSystem, _ node: Node, _ access: FileAccess) {

@@ -11,7 +11,7 @@ final class ReadAhead: Sendable {
     var window: UInt64 = 0
   }
 
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .innermost)
 
   /// The blocks to read ahead with a read of `byteCount` bytes at `offset`.
   func window(offset: UInt64, byteCount: Int, blockSize: UInt64) -> UInt64 {

@@ -106,30 +106,30 @@ public final class FileSystem: @unchecked Sendable {
   let blocks: BlockAllocator
   let inodes: InodeAllocator
   let nodes: NodeTable
-  let renameLock = Lock()
+  let renameLock = Lock(.rename)
   /// Around the contents of attribute blocks, which inodes may share.
-  let attributeBlockLock = Lock()
+  let attributeBlockLock = Lock(.attributeBlocks)
   /// The superblock with what changes: counts, state, label, times. Faults are recorded in it with
   /// other locks held: nothing is taken under it.
   let current: Guarded<Superblock>
-  let orphans = Guarded(OrphanList())
+  let orphans = Guarded(OrphanList(), .orphanList)
   /// How many inodes were deleted.
   let deletions = Atomic<UInt64>(0)
   /// data=journal for every file.
   let journalsAllData: Bool
   /// Errors are recorded that no superblock on the device tells of yet.
-  let errorsToWrite = Guarded(false)
+  let errorsToWrite = Guarded(false, .superblock)
   /// Set once, by `shutDown`. Looked at by every read, so no lock.
   let hasShutDown = Atomic(false)
   /// Around writes of the superblock past the journal.
-  let recordLock = Lock()
+  let recordLock = Lock(.faultRecord)
   let extentCapacities: ExtentCapacities
   /// How names are hashed in new directories.
   let directoryHash: DirectoryHash
   /// Set once, at the end of opening; the journal calls back into the filesystem.
   private(set) var journal: Journal
   var flusher: Flusher?
-  private let closing = Guarded(false)
+  private let closing = Guarded(false, .closing)
   let generations: Guarded<SystemRandomNumberGenerator>
 
   // Copies of what hot paths ask for.
@@ -172,8 +172,8 @@ public final class FileSystem: @unchecked Sendable {
     blockSize = superblock.blockSize
     blockSize64 = UInt64(superblock.blockSize)
     sectorsPerBlock = UInt64(superblock.blockSize / 512)
-    current = Guarded(superblock)
-    generations = Guarded(SystemRandomNumberGenerator())
+    current = Guarded(superblock, .superblock)
+    generations = Guarded(SystemRandomNumberGenerator(), .innermost)
     extentCapacities = ExtentCapacities(blockSize: superblock.blockSize)
     directoryHash = try Self.directoryHash(superblock)
     let cache = BlockCache(

@@ -11,7 +11,8 @@ final class VerifiedReader: MetadataReader {
   private let cache: BlockCache
   private let blockCount: UInt64
   private let leavesFaultsToCallers: Bool
-  private let recordFault = Guarded<(@Sendable (FileSystemError) -> FileSystemError)?>(nil)
+  private let recordFault = Guarded<(@Sendable (FileSystemError) -> FileSystemError)?>(
+    nil, .innermost)
 
   init(cache: BlockCache, blockCount: UInt64, leavesFaultsToCallers: Bool = false) {
     self.leavesFaultsToCallers = leavesFaultsToCallers

@@ -15,8 +15,8 @@ import Threading
 final class Node: @unchecked Sendable {
   let number: InodeNumber
   let kind: FileKind
-  let lock = ReadWriteLock()
-  let state = Lock()
+  let lock = ReadWriteLock(.node)
+  let state = Lock(.nodeState)
 
   // Under `state`. Changed only inside an operation.
   var inode: Inode

@@ -26,7 +26,7 @@ final class NodeTable: Sendable {
   static let capacity = 32_768
 
   private let limit: Int
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .nodeTable)
 
   init(capacity: Int = NodeTable.capacity) { limit = capacity }
 

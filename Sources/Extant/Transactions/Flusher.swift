@@ -2,7 +2,7 @@ import Threading
 
 /// The thread that writes changed data and metadata to the device after some seconds.
 final class Flusher: @unchecked Sendable {
-  private let lock = Lock()
+  private let lock = Lock(.innermost)
   private let wake = Condition()
   private var isStopping = false
   private var thread: WorkerThread?

@@ -21,7 +21,7 @@ final class AheadReader: @unchecked Sendable {
   }
 
   private let image: OverlayDevice
-  private let lock = Lock()
+  private let lock = Lock(.innermost)
   private let changed = Condition()
   // Under `lock`.
   private var work = Work.none

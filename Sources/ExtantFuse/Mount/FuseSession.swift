@@ -14,7 +14,7 @@ import Threading
   private let server: FuseServer
   private let mountpoint: String
   private var threads: [WorkerThread] = []
-  private let serving = Guarded<[pthread_t]>([])
+  private let serving = Guarded<[pthread_t]>([], .innermost)
 
   /// Mounts at `mountpoint`, an absolute path.
   init(
@@ -73,7 +73,7 @@ import Threading
 
   /// Starts the threads. `ended` is called once, when no more requests will come.
   func start(threads count: Int, ended: @escaping @Sendable () -> Void) throws(MountError) {
-    let left = Guarded(count)
+    let left = Guarded(count, .innermost)
     for index in 0..<count {
       let thread = WorkerThread(name: "extant-\(index)") { [self] in
         csys_make_sigusr1_interrupt()

@@ -32,8 +32,8 @@ final class Removals: Sendable {
     var held: Set<InodeNumber> = []
   }
 
-  private let state = Guarded(State())
-  private static let patience: UInt64 = 200_000_000
+  private let state = Guarded(State(), .innermost)
+  private static let patience: UInt64 = 2_000_000_000
 
   /// Waits until an inode is deleted that was not when `count` were: false where that is not to be
   /// expected, or does not happen for long. One waits at a time, so that there are threads for the

@@ -13,7 +13,7 @@ import Threading
 /// dropping a page may wait for the very read that is held up.
 final class InodeGate: Sendable {
   /// Reads and writes hold it shared, the shift itself alone.
-  private let lock = ReadWriteLock()
+  private let lock = ReadWriteLock(.inodeGate)
   /// Whether a shift is under way: the one thing that reads and writes look at otherwise.
   private let isShifting = Atomic(false)
 
@@ -25,7 +25,7 @@ final class InodeGate: Sendable {
     var touched: [Range<Int64>] = []
   }
 
-  private let watchLock = Lock()
+  private let watchLock = Lock(.innermost)
   private let ended = Condition()
   nonisolated(unsafe) private var watch = Watch()
 
@@ -101,7 +101,7 @@ final class InodeGates: Sendable {
     var writers = 0
   }
 
-  private let users = Guarded<[InodeNumber: Users]>([:])
+  private let users = Guarded<[InodeNumber: Users]>([:], .innermost)
 
   func enter(_ inode: InodeNumber, isWritable: Bool) -> InodeGate {
     users.withLock { users in

@@ -18,7 +18,7 @@ final class OpenFile: Sendable {
   private let synchrony: Synchrony
   private let gates: InodeGates
   /// The file opened a second time, to append: made when it is first needed.
-  private let appender = Guarded<File?>(nil)
+  private let appender = Guarded<File?>(nil, .appender)
 
   /// What is durable when a change through this descriptor returns.
   enum Synchrony {

@@ -20,7 +20,7 @@ final class Privileges: Sendable {
     var removals: [Int32: InodeNumber] = [:]
   }
 
-  private let state = Guarded(State())
+  private let state = Guarded(State(), .innermost)
 
   /// A point in time at which files are looked at.
   struct Moment { fileprivate var gains: UInt64 }

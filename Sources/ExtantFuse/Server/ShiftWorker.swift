@@ -11,7 +11,7 @@ final class ShiftWorker: Sendable {
     var isClosed = false
   }
 
-  private let lock = Lock()
+  private let lock = Lock(.innermost)
   private let changed = Condition()
   nonisolated(unsafe) private var queue = Queue()
   nonisolated(unsafe) private var thread: WorkerThread?
