@@ -28,18 +28,19 @@ extension FuseServer {
 final class Removals: Sendable {
   private struct State {
     var isAwaited = false
-    /// Were waited for in vain: a program has one as its directory, or by O_PATH.
+    /// Were waited for in vain: a program has them open, or as its directory.
     var held: Set<InodeNumber> = []
   }
 
   private let state = Guarded(State(), .innermost)
-  private static let patience: UInt64 = 2_000_000_000
+  private static let patience: UInt64 = 500_000_000
 
   /// Waits until an inode is deleted that was not when `count` were: false where that is not to be
   /// expected, or does not happen for long. One waits at a time, so that there are threads for the
   /// requests that are waited for.
   fileprivate func wait(for server: FuseServer, since count: UInt64) -> Bool {
-    let going = server.engine.removedInodes.filter { !server.gates.isOpen($0) }
+    // Open ones, too: the kernel tells of the last close as late as of the rest.
+    let going = server.engine.removedInodes
     // Asked after the list: what is in neither is free.
     if server.engine.deletionCount != count { return true }
     let mayWait = state.withLock { state in

@@ -122,9 +122,6 @@ final class InodeGates: Sendable {
     }
   }
 
-  /// Whether anybody has the inode open.
-  func isOpen(_ inode: InodeNumber) -> Bool { users.withLock { $0[inode] != nil } }
-
   /// Whether anybody has the inode open to write.
   func hasWriters(_ inode: InodeNumber) -> Bool {
     users.withLock { $0[inode].map { $0.writers > 0 } ?? false }
