@@ -52,7 +52,8 @@ extension SuperblockSearch {
   func copyForDescriptors(_ primary: [UInt8]) throws(FileSystemError) -> SuperblockChoice? {
     guard let superblock = try? Superblock(primary.rawBytes) else { return nil }
     let fitting = try fittingDescriptors(superblock)
-    guard fitting * 2 < min(superblock.groupCount, Self.sampleCount),
+    // Of descriptors read in half their size every other one fits.
+    guard fitting * 2 <= min(superblock.groupCount, Self.sampleCount),
       var choice = try copy(of: primary),
       let copy = try? Superblock(choice.bytes.rawBytes), !superblock.hasSameLayout(as: copy),
       try fittingDescriptors(copy) > fitting

@@ -161,6 +161,14 @@ extension Recipe {
       .superblock(.unlikeDescriptors), base: threeGroups, with: [.summary(.freeBlocks)],
       plant: set32(SuperblockField.featureIncompat, 0)),
     Recipe(
+      .superblock(.unlikeDescriptors), "half-of-them-fit",
+      base: BaseImage(
+        ["-t", "ext4", "-b", "1024", "-g", "1024", "-O", "^metadata_csum,^resize_inode,meta_bg"],
+        size: 4096),
+      with: [.summary(.freeBlocks)],
+      e2fsck: .clean("it takes the copy, and says so, and forgets it in its status"),
+      plant: set32(SuperblockField.featureIncompat, 0)),
+    Recipe(
       .superblock(.unlikeDescriptors), "uuid", base: threeGroups,
       with: [.summary(.freeBlocks)],
       plant: { planter in planter.superblock { $0[SuperblockField.uuid] ^= 1 } }),
