@@ -110,41 +110,39 @@ extension BlockCache {
           state.slots.filter { $0.isInUse && range.contains($0.address.rawValue) }
             .map(\.address)
         }
-        for address in found { discardRun(address, 1) }
+        for address in found {
+          settle(address, count: 1) { state, index in state.remove(index) }
+        }
       }
       return
     }
-    var done: UInt64 = 0
-    while done < count {
-      let start = address + done
-      let inRun = blocksInRun(start, Int(count - done))
-      discardRun(start, inRun)
-      done += UInt64(inRun)
-    }
-  }
-
-  private func discardRun(_ address: BlockAddress, _ count: Int) {
-    settleRun(address, count) { state, index in state.remove(index) }
+    settle(address, count: count) { state, index in state.remove(index) }
   }
 
   /// Tries no more to write `count` blocks from `address`, which read as zeros from now on to whoever
   /// looks them up. Who did so before still finds their contents.
   public func giveUp(_ address: BlockAddress, count: UInt64) {
+    settle(address, count: count) { state, index in
+      guard state.slots[index].flags.contains(.dirty) else { return }
+      state.slots[index].flags.remove(.put)
+      state.markClean(index)
+      state.enqueue(index)
+    }
+  }
+
+  /// Calls `body` for each of the blocks that is here, when nobody reads or writes it.
+  private func settle(
+    _ address: BlockAddress, count: UInt64, _ body: (inout ShardState, Int) -> Void
+  ) {
     var done: UInt64 = 0
     while done < count {
       let start = address + done
       let inRun = blocksInRun(start, Int(clamping: count - done))
-      settleRun(start, inRun) { state, index in
-        guard state.slots[index].flags.contains(.dirty) else { return }
-        state.slots[index].flags.remove(.put)
-        state.markClean(index)
-        state.enqueue(index)
-      }
+      settleRun(start, inRun, body)
       done += UInt64(inRun)
     }
   }
 
-  /// Calls `body` for each block of a run that is here, when nobody reads or writes it.
   private func settleRun(
     _ address: BlockAddress, _ count: Int, _ body: (inout ShardState, Int) -> Void
   ) {

@@ -170,17 +170,7 @@ public final class Journal: @unchecked Sendable {
   }
 
   func order(_ inode: InodeNumber, _ blocks: Range<BlockAddress>?) {
-    lock.withLock {
-      var ranges = running.ordered.removeValue(forKey: inode) ?? []
-      if let blocks, !blocks.isEmpty {
-        if let last = ranges.last, last.upperBound == blocks.lowerBound {
-          ranges[ranges.count - 1] = last.lowerBound..<blocks.upperBound
-        } else {
-          ranges.append(blocks)
-        }
-      }
-      running.ordered[inode] = ranges
-    }
+    lock.withLock { running.order(inode, blocks) }
   }
 
   func noteChange() {

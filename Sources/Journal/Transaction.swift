@@ -39,6 +39,18 @@ struct Transaction {
     metadata.isEmpty && unlogged.isEmpty && revoked.isEmpty && ordered.isEmpty && !hasChanges
   }
 
+  mutating func order(_ inode: InodeNumber, _ blocks: Range<BlockAddress>?) {
+    func add(to ranges: inout [Range<BlockAddress>]) {
+      guard let blocks, !blocks.isEmpty else { return }
+      if let last = ranges.last, last.upperBound == blocks.lowerBound {
+        ranges[ranges.count - 1] = last.lowerBound..<blocks.upperBound
+      } else {
+        ranges.append(blocks)
+      }
+    }
+    add(to: &ordered[inode, default: []])
+  }
+
   /// Blocks that the log will hold of it, at most, once it is encoded; the superblock is one.
   var loggedBound: Int { metadata.count + charged + openCredits + 1 }
 }

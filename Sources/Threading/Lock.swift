@@ -3,14 +3,10 @@ import CExtantSystem
 /// A mutual-exclusion lock. Not recursive.
 @safe public final class Lock: @unchecked Sendable {
   let mutex: UnsafeMutablePointer<pthread_mutex_t>
-  #if DEBUG
-    let rank: LockRank
-  #endif
+  let rank: LockRank
 
   public init(_ rank: LockRank) {
-    #if DEBUG
-      self.rank = rank
-    #endif
+    self.rank = rank
     guard let mutex = unsafe csys_mutex_create() else { preconditionFailure("out of memory") }
     unsafe self.mutex = mutex
   }
@@ -18,26 +14,20 @@ import CExtantSystem
   deinit { unsafe csys_mutex_destroy(mutex) }
 
   public func lock() {
-    #if DEBUG
-      LockOrder.check(self, rank)
-      defer { LockOrder.took(self, rank) }
-    #endif
+    LockOrder.check(self, rank)
     _ = unsafe pthread_mutex_lock(mutex)
+    LockOrder.took(self, rank)
   }
 
   public func unlock() {
-    #if DEBUG
-      LockOrder.gave(self, rank)
-    #endif
+    LockOrder.gave(self, rank)
     _ = unsafe pthread_mutex_unlock(mutex)
   }
 
   /// Waits for nobody: in any order.
   public func tryLock() -> Bool {
     guard unsafe pthread_mutex_trylock(mutex) == 0 else { return false }
-    #if DEBUG
-      LockOrder.took(self, rank)
-    #endif
+    LockOrder.took(self, rank)
     return true
   }
 
@@ -52,14 +42,10 @@ import CExtantSystem
 /// Many readers or one writer. Not recursive, and a waiting writer goes before new readers.
 @safe public final class ReadWriteLock: @unchecked Sendable {
   let rwlock: UnsafeMutablePointer<pthread_rwlock_t>
-  #if DEBUG
-    let rank: LockRank
-  #endif
+  let rank: LockRank
 
   public init(_ rank: LockRank) {
-    #if DEBUG
-      self.rank = rank
-    #endif
+    self.rank = rank
     guard let rwlock = unsafe csys_rwlock_create() else { preconditionFailure("out of memory") }
     unsafe self.rwlock = rwlock
   }
@@ -67,25 +53,19 @@ import CExtantSystem
   deinit { unsafe csys_rwlock_destroy(rwlock) }
 
   public func lockShared() {
-    #if DEBUG
-      LockOrder.check(self, rank)
-      defer { LockOrder.took(self, rank) }
-    #endif
+    LockOrder.check(self, rank)
     _ = unsafe pthread_rwlock_rdlock(rwlock)
+    LockOrder.took(self, rank)
   }
 
   public func lockExclusive() {
-    #if DEBUG
-      LockOrder.check(self, rank)
-      defer { LockOrder.took(self, rank) }
-    #endif
+    LockOrder.check(self, rank)
     _ = unsafe pthread_rwlock_wrlock(rwlock)
+    LockOrder.took(self, rank)
   }
 
   public func unlock() {
-    #if DEBUG
-      LockOrder.gave(self, rank)
-    #endif
+    LockOrder.gave(self, rank)
     _ = unsafe pthread_rwlock_unlock(rwlock)
   }
 
@@ -117,19 +97,15 @@ import CExtantSystem
 
   /// Releases `lock`, waits, takes it again. May wake without cause: test the state in a loop.
   public func wait(_ lock: Lock) {
-    #if DEBUG
-      LockOrder.gave(lock, lock.rank)
-      defer { LockOrder.took(lock, lock.rank) }
-    #endif
+    LockOrder.gave(lock, lock.rank)
     _ = unsafe pthread_cond_wait(condition, lock.mutex)
+    LockOrder.took(lock, lock.rank)
   }
 
   /// As `wait`, for at most `nanoseconds`; false when the time ran out.
   public func wait(_ lock: Lock, nanoseconds: UInt64) -> Bool {
-    #if DEBUG
-      LockOrder.gave(lock, lock.rank)
-      defer { LockOrder.took(lock, lock.rank) }
-    #endif
+    LockOrder.gave(lock, lock.rank)
+    defer { LockOrder.took(lock, lock.rank) }
     return unsafe csys_cond_wait_for(condition, lock.mutex, nanoseconds) != 0
   }
 

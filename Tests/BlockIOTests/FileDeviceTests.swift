@@ -215,9 +215,9 @@ import Testing
   @Test(.enabled(if: Environment.hasKernelMounts))
   func aBlockDeviceHasItsCapacityAndIsRefusedWhileItIsMounted() throws {
     let image = try Image.make(at: path, size: "4M")
-    let name = try Program.succeed(["losetup", "-f", "--show", path])
-    let loop = String(name.prefix { !$0.isWhitespace })
-    defer { _ = try? Program.run(["losetup", "-d", loop]) }
+    let attached = try LoopDevice(path)
+    let loop = attached.path
+    defer { attached.detach() }
     do {
       let device = try FileDevice(path: loop, access: .readWrite)
       #expect(device.isBlockDevice)

@@ -103,10 +103,9 @@ struct MountCommandTests {
 
   /// Runs `body` with a loop device on the image.
   private func withLoopDevice(_ options: [String] = [], _ body: (String) throws -> Void) throws {
-    let output = try Program.succeed(["losetup", "-f", "--show"] + options + [image.path])
-    let device = output.filter { $0 != "\n" }
-    defer { _ = try? Program.run(["losetup", "-d", device]) }
-    try body(device)
+    let loop = try LoopDevice(image.path, options)
+    defer { loop.detach() }
+    try body(loop.path)
   }
 
   @Test(

@@ -176,15 +176,15 @@ struct MakeFileSystemTests {
     let image = Image(path: directory("image"))
     let file = try OpenFile(image.path, [.write, .create])
     try file.writeAll([UInt8](repeating: 0xa5, count: 24 << 20), at: 0)
-    let name = try Program.succeed(["losetup", "-f", "--show", image.path]).filter { $0 != "\n" }
+    let loop = try LoopDevice(image.path)
     var options = MakeOptions()
     options.inodeTables = .zeroed
     options.uuid = [UInt8](repeating: 7, count: 16)
     options.hashSeed = options.uuid
     options.time = Timestamp(seconds: 1_000_000_000, nanoseconds: 0)
     do {
-      defer { _ = try? Program.run(["losetup", "-d", name]) }
-      let device = try FileDevice(path: name, access: .readWrite)
+      defer { loop.detach() }
+      let device = try FileDevice(path: loop.path, access: .readWrite)
       try makeFileSystem(on: device, options)
       try device.close()
     }

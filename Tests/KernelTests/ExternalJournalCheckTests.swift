@@ -37,9 +37,10 @@ struct ExternalJournalCheckTests {
     }
 
     func e2fsck(_ mode: String) throws -> ProgramResult {
-      let loop = try Loop(folder("journal"))
+      let loop = try LoopDevice(folder("journal"))
+      defer { loop.detach() }
       return try Program.run([
-        "e2fsck", mode, "-E", "no_optimize_extents", "-j", loop.device, image.path,
+        "e2fsck", mode, "-E", "no_optimize_extents", "-j", loop.path, image.path,
       ])
     }
 
@@ -52,29 +53,10 @@ struct ExternalJournalCheckTests {
     }
   }
 
-  private final class Loop {
-    let device: String
-    init(_ path: String) throws {
-      let output = try Program.succeed(["losetup", "-f", "--show", path])
-      device = String(output.split(separator: "\n").first ?? "")
-    }
-    deinit { _ = try? Program.run(["losetup", "-d", device]) }
-  }
-
   private func crashed(blockSize: Int) throws -> Pair {
     let pair = try Pair()
-    let journal = pair.folder("journal")
-    try Program.succeed([
-      "mke2fs", "-q", "-F", "-b", String(blockSize), "-O", "journal_dev", journal, "8M",
-    ])
-    let loop = try Loop(journal)
-    let image = try Image.make(
-      at: pair.folder("image"), size: "32M", blockSize: blockSize,
-      options: ["-J", "device=" + loop.device])
-    let recipe = CrashRecipe(
-      name: "external", blockSize: blockSize, mountOptions: "journal_path=" + loop.device)
-    try KernelCrash.leave(
-      image, recipe, at: pair.folder("mount"), seed: Seed.take(), milliseconds: 600)
+    let image = try ExternalJournalTests.make(pair.folder, blockSize: blockSize)
+    try ExternalJournalTests.crash(pair.folder, image, blockSize: blockSize)
     return pair
   }
 

@@ -8,33 +8,36 @@ import Testing
 /// recovered by e2fsck, and refused by name where it is not the right one.
 @Suite(.enabled(if: Environment.hasKernelMounts && Environment.hasTools), .serialized)
 struct ExternalJournalTests {
-  /// A file on a loop device.
-  private final class Loop {
-    let device: String
-    init(_ path: String) throws {
-      let output = try Program.succeed(["losetup", "-f", "--show", path])
-      device = String(output.split(separator: "\n").first ?? "")
-    }
-    deinit { _ = try? Program.run(["losetup", "-d", device]) }
-  }
-
-  private func make(_ directory: TemporaryDirectory, blockSize: Int) throws -> Image {
+  /// An image, and the journal beside it.
+  static func make(_ directory: TemporaryDirectory, blockSize: Int) throws -> Image {
     let size = String(blockSize)
     try Program.succeed([
       "mke2fs", "-q", "-F", "-b", size, "-O", "journal_dev", directory("journal"), "8M",
     ])
-    let loop = try Loop(directory("journal"))
+    let loop = try LoopDevice(directory("journal"))
+    defer { loop.detach() }
     return try Image.make(
       at: directory("image"), size: "32M", blockSize: blockSize,
-      options: ["-J", "device=" + loop.device])
+      options: ["-J", "device=" + loop.path])
+  }
+
+  /// What a crash of the kernel in mid-work leaves of both.
+  static func crash(_ directory: TemporaryDirectory, _ image: Image, blockSize: Int) throws {
+    let loop = try LoopDevice(directory("journal"))
+    defer { loop.detach() }
+    let recipe = CrashRecipe(
+      name: "external", blockSize: blockSize, mountOptions: "journal_path=" + loop.path)
+    try KernelCrash.leave(
+      image, recipe, at: directory("mount"), seed: Seed.take(), milliseconds: 600)
   }
 
   private func check(_ directory: TemporaryDirectory, _ image: Image, _ how: String) throws
     -> String
   {
-    let loop = try Loop(directory("journal"))
+    let loop = try LoopDevice(directory("journal"))
+    defer { loop.detach() }
     let result = try Program.run([
-      "e2fsck", how, "-E", "no_optimize_extents", "-j", loop.device, image.path,
+      "e2fsck", how, "-E", "no_optimize_extents", "-j", loop.path, image.path,
     ])
     return result.status <= (how == "-fy" ? 1 : 0) ? "" : result.output
   }
@@ -47,14 +50,8 @@ struct ExternalJournalTests {
 
   @Test(arguments: [1024, 4096]) func whatTheKernelLeftThereIsRecovered(blockSize: Int) throws {
     let directory = try TemporaryDirectory()
-    let image = try make(directory, blockSize: blockSize)
-    do {
-      let loop = try Loop(directory("journal"))
-      let recipe = CrashRecipe(
-        name: "external", blockSize: blockSize, mountOptions: "journal_path=" + loop.device)
-      try KernelCrash.leave(
-        image, recipe, at: directory("mount"), seed: Seed.take(), milliseconds: 600)
-    }
+    let image = try Self.make(directory, blockSize: blockSize)
+    try Self.crash(directory, image, blockSize: blockSize)
     let theirs = try TemporaryDirectory()
     for name in ["image", "journal"] {
       try Program.succeed(["cp", directory(name), theirs(name)])
@@ -82,7 +79,7 @@ struct ExternalJournalTests {
 
   @Test func whatWeCommitThereIsRecoveredByOthers() throws {
     let directory = try TemporaryDirectory()
-    let image = try make(directory, blockSize: 1024)
+    let image = try Self.make(directory, blockSize: 1024)
     let fileSystem = try FileSystem.open(image.path, options(directory))
     let name = try FileName("synced")
     let inode = try fileSystem.createFile(name, in: .root, mode: 0o644).inode
@@ -106,7 +103,7 @@ struct ExternalJournalTests {
 
   @Test func wrongOrMissingJournalIsRefusedByItsUUID() throws {
     let directory = try TemporaryDirectory()
-    let image = try make(directory, blockSize: 1024)
+    let image = try Self.make(directory, blockSize: 1024)
     let header = try Program.succeed(["dumpe2fs", "-h", image.path])
     let line = try #require(header.split(separator: "\n").first { $0.hasPrefix("Journal UUID:") })
     let uuid = String(try #require(line.split(separator: " ").last))

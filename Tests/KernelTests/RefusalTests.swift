@@ -181,12 +181,10 @@ struct RefusalTests {
     #expect(header.contains("Filesystem state:         clean"))
     #expect(Self.journalStart(header) == "0")
 
-    let device = try Program.succeed(["losetup", "-r", "-f", "--show", image.path])
-      .split(separator: "\n").first.map(String.init)
-    let loop = try #require(device)
-    defer { _ = try? Program.run(["losetup", "-d", loop]) }
+    let loop = try LoopDevice(image.path, ["-r"])
+    defer { loop.detach() }
     try System.makeDirectory(directory("mount"))
-    try Program.succeed(["mount", "-t", "ext4", "-o", "ro", loop, directory("mount")])
+    try Program.succeed(["mount", "-t", "ext4", "-o", "ro", loop.path, directory("mount")])
     let mounted = System.exists(directory("mount") + "/e/deep")
     try Program.succeed(["umount", directory("mount")])
     #expect(mounted)

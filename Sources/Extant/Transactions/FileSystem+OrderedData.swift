@@ -69,7 +69,7 @@ extension FileSystem {
     try map.forEachRun(in: LogicalBlock(0)..<LogicalBlock.limit) { run in
       guard run.state == .written else { return true }
       let end = run.address + run.count
-      var place = firstIndex(in: addresses, from: run.address)
+      var place = addresses.partitioningIndex { $0 >= run.address }
       while place < addresses.count, addresses[place] < end {
         let address = addresses[place]
         place += 1
@@ -84,15 +84,5 @@ extension FileSystem {
       return true
     }
     return pieces
-  }
-
-  /// The place of the first of `addresses`, which ascend, that is `start` or lies behind it.
-  private static func firstIndex(in addresses: [BlockAddress], from start: BlockAddress) -> Int {
-    var (lower, upper) = (0, addresses.count)
-    while lower < upper {
-      let middle = (lower + upper) / 2
-      if addresses[middle] < start { lower = middle + 1 } else { upper = middle }
-    }
-    return lower
   }
 }

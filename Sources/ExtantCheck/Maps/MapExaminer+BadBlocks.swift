@@ -42,8 +42,11 @@ extension MapExaminer {
     let index = address - start
     guard index < Int64(scanned) else { return false }
     let perBlock = round.superblock.inodesPerBlock
-    let first = round.superblock.firstInode(in: group).rawValue + UInt32(index) * perBlock
-    return try !takeOutOfUse(address, from: first, count: perBlock)
+    let skipped = UInt32(index) * perBlock
+    let first = round.superblock.firstInode(in: group).rawValue + skipped
+    // A group may end within the last block of its table.
+    let count = min(perBlock, round.superblock.inodesPerGroup - skipped)
+    return try !takeOutOfUse(address, from: first, count: count)
   }
 
   /// Keeps inodes of a bad block of an inode table from being given to anybody; false where one of them
@@ -57,9 +60,10 @@ extension MapExaminer {
       block.bytes.le16(index * size + RawInode.Offset.linkCount) == 0
     }
     guard first >= round.superblock.firstInode, isUnused else { return false }
-    for number in first..<first + count {
-      round.inodes[InodeNumber(number)].isInUse = true
-      round.maps.inodesInBadBlocks.insert(InodeNumber(number))
+    for index in 0..<count {
+      let number = InodeNumber(first + index)
+      round.inodes[number].isInUse = true
+      round.maps.inodesInBadBlocks.insert(number)
     }
     return true
   }

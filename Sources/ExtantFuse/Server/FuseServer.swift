@@ -10,7 +10,8 @@ import Threading
 ///
 /// libfuse calls the functions of `operations` on the threads of `FuseSession`. No handler waits
 /// for another request, but for one at a time and a moment (`findingRoom`): what must (a shift, which
-/// makes the kernel write its pages back first) runs on the shift worker's own thread. No engine lock is held while the kernel is told anything.
+/// makes the kernel write its pages back first) runs on the shift worker's own thread. No engine lock is
+/// held while the kernel is told anything.
 final class FuseServer: Sendable {
   /// In seconds. The daemon is the image's one owner, so what it told the kernel stays true until
   /// the kernel itself changes it, or the daemon takes it back.
