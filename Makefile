@@ -47,9 +47,10 @@ install: deps ## Program, shim library and C header, below PREFIX (/usr/local)
 	install -D -m 644 Sources/ExtantFallocate/include/extant_fallocate.h \
 	  "$(DESTDIR)$(PREFIX)/include/extant_fallocate.h"
 
-bench: deps ## Cuts at 1,000 to 1,000,000 extents, kernel ext4 beside them; lookups by inodes known
+bench: deps ## Cuts at 1,000 to 1,000,000 extents, kernel ext4 beside them; maps in memory; lookups by inodes known
 	$(RELEASE) --product bench
 	"$$($(RELEASE) --show-bin-path)/bench" cuts
+	"$$($(RELEASE) --show-bin-path)/bench" maps
 	"$$($(RELEASE) --show-bin-path)/bench" lookups
 
 torture: deps ## 200,000 random operations beside kernel ext4 (OPS=n SEED=n BLOCK=n to choose)

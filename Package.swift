@@ -11,7 +11,6 @@ let strict: [SwiftSetting] = [
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 func box(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -28,12 +27,10 @@ let package = Package(
     .library(name: "Extant", targets: ["Extant", "ExtantBase", "BlockIO", "ExtantMake"]),
     .library(name: "ExtantFuse", targets: ["ExtantFuse"]),
     .executable(name: "extant", targets: ["ExtantCLI"]),
-    .executable(name: "extant-bench", targets: ["ExtantBench"]),
     .library(name: "extant-fallocate", type: .dynamic, targets: ["ExtantFallocate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-system", from: "1.4.0"),
   ],
@@ -51,22 +48,23 @@ let package = Package(
       swiftSettings: strict + [.define("EXTANT_PLANTED_BUGS", .when(configuration: .debug))]),
     box("Threading", ["CExtantSystem"]),
     box("BlockIO", ["ExtantBase", "Threading", "CExtantSystem", system]),
-    box("Ext4Format", ["ExtantBase", "CISAL"]),
+    box("Ext4Format", ["ExtantBase", "CISAL", system]),
     box("ExtentMap", ["ExtantBase"]),
-    box("BlockCache", ["ExtantBase", "BlockIO", "Threading", collections]),
-    box("Journal", ["ExtantBase", "BlockIO", "Ext4Format", "Threading"]),
+    box("BlockCache", ["ExtantBase", "BlockIO", "Threading"]),
+    box("Journal", ["ExtantBase", "BlockIO", "Ext4Format", "Threading", system]),
     box(
       "Extant",
       [
         "ExtantBase", "Threading", "BlockIO", "Ext4Format", "ExtentMap", "BlockCache", "Journal",
-        collections,
+        system,
       ]),
     box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format"]),
     box("ExtantCheck", ["ExtantBase", "Threading", "BlockIO", "Ext4Format", "Journal"]),
     box(
       "ExtantFuse",
       [
-        "ExtantBase", "BlockIO", "Extant", "CFuse3", "Threading", "CExtantSystem", logging, system,
+        "ExtantBase", "BlockIO", "Ext4Format", "Extant", "CFuse3", "Threading", "CExtantSystem",
+        logging, system,
       ]),
     .executableTarget(
       name: "ExtantCLI",
@@ -75,8 +73,6 @@ let package = Package(
         "CExtantSystem", argumentParser, system,
       ],
       swiftSettings: strict),
-    .executableTarget(
-      name: "ExtantBench", dependencies: ["ExtantBase", "ExtentMap"], swiftSettings: strict),
 
     // What tests share, and the torture tool.
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
@@ -92,7 +88,8 @@ let package = Package(
       name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],
       path: "Tests/Torture", swiftSettings: strict),
     .executableTarget(
-      name: "bench", dependencies: ["Extant", "ExtantBase", "TestSupport", argumentParser],
+      name: "bench",
+      dependencies: ["Extant", "ExtantBase", "ExtentMap", "TestSupport", argumentParser],
       path: "Tests/Bench", swiftSettings: strict),
     .target(
       name: "CrashKit",
@@ -108,7 +105,6 @@ let package = Package(
       name: "FaultKit",
       dependencies: [
         "TestSupport", "Extant", "ExtantMake", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
-        system,
       ],
       path: "Tests/FaultKit", swiftSettings: strict),
     .executableTarget(
@@ -117,11 +113,11 @@ let package = Package(
     .target(
       name: "CheckKit",
       dependencies: [
-        "TestSupport", "Extant", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
+        "TestSupport", "Extant", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase",
       ],
       path: "Tests/CheckKit", swiftSettings: strict),
     .executableTarget(
-      name: "checks", dependencies: ["CheckKit", "TestSupport", argumentParser],
+      name: "checks", dependencies: ["CheckKit", "BlockIO", "TestSupport", argumentParser],
       path: "Tests/Checks", swiftSettings: strict),
     .executableTarget(
       name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
@@ -139,12 +135,15 @@ let package = Package(
       "CrashTests",
       ["CrashKit", "crash", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
     tests(
-      "JournalTests", ["Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport"]),
+      "JournalTests",
+      [
+        "Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport", "Threading",
+        system,
+      ]),
     tests(
       "FaultTests",
       [
-        "FaultKit", "BlockIO", "Extant", "ExtantMake", "ExtantBase", "Ext4Format", "TestSupport",
-        "Threading", system,
+        "FaultKit", "BlockIO", "ExtantBase", "TestSupport", "Threading", system,
       ]),
     tests("TestSupportTests", ["TestSupport"]),
     tests("PosixTests", ["PosixKit", "TestSupport", "ExtantCLI"]),
@@ -162,16 +161,20 @@ let package = Package(
       ]),
     tests("ThreadingTests", ["Threading", "TestSupport"]),
     tests("BlockIOTests", ["BlockIO", "ExtantBase", "TestSupport", system]),
-    tests("BlockCacheTests", ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
+    tests(
+      "BlockCacheTests",
+      ["BlockCache", "BlockIO", "ExtantBase", "TestSupport", "Threading", system]),
     tests(
       "ExtantAllocationTests",
-      ["Extant", "Ext4Format", "BlockIO", "Threading", "ExtantBase", "TestSupport", system]),
-    tests("ExtantFuseTests", ["ExtantFuse", "CFuse3", "Threading", "TestSupport"]),
-    tests("ExtentMapTests", ["ExtentMap", "ExtantBase"]),
+      ["Extant", "Ext4Format", "BlockIO", "Threading", "ExtantBase", "TestSupport"]),
+    tests(
+      "ExtantFuseTests",
+      ["ExtantFuse", "Extant", "ExtantBase", "CFuse3", "Threading", "TestSupport"]),
+    tests("ExtentMapTests", ["ExtentMap", "ExtantBase", system]),
     tests(
       "ExtantDirectoryTests",
-      ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport", "Threading"]),
-    tests("Ext4FormatTests", ["Ext4Format", "ExtantBase", "TestSupport"]),
+      ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport", "Threading", system]),
+    tests("Ext4FormatTests", ["Ext4Format", "ExtantBase", "TestSupport", system]),
     tests("ExtantMakeTests", ["ExtantMake", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]

@@ -5,10 +5,14 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Times what must not grow with the size of things.",
-    subcommands: [CutsBench.self, LookupsBench.self])
+    subcommands: [CutsBench.self, MapsBench.self, LookupsBench.self])
 }
 
 extension String {
+  func paddedLeft(_ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - count)) + self
+  }
+
   func padded(_ width: Int) -> String {
     self + String(repeating: " ", count: max(0, width - count))
   }
