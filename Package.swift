@@ -142,9 +142,7 @@ let package = Package(
       ]),
     tests(
       "FaultTests",
-      [
-        "FaultKit", "BlockIO", "ExtantBase", "TestSupport", "Threading", system,
-      ]),
+      ["FaultKit", "BlockIO", "ExtantBase", "TestSupport", "Threading", system]),
     tests("TestSupportTests", ["TestSupport"]),
     tests("PosixTests", ["PosixKit", "TestSupport", "ExtantCLI"]),
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),

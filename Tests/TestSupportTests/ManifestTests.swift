@@ -39,6 +39,11 @@ import Testing
   /// Modules that come with the toolchain.
   static let toolchain: Set = ["Foundation", "Glibc", "Synchronization", "Testing"]
 
+  /// What may stand before `import`, attributes aside.
+  static let accessLevels: Set<Substring> = [
+    "public", "package", "internal", "fileprivate", "private",
+  ]
+
   let root = Environment.packageRoot
   let manifest: Manifest
 
@@ -89,17 +94,14 @@ import Testing
   }
 
   /// A target that no product, program or test needs is built for nobody.
-  @Test func eachTargetIsNeeded() {
+  @Test func eachTargetIsNeeded() throws {
     var needed = Set(manifest.products.flatMap(\.targets))
     for target in manifest.targets { needed.formUnion(target.dependencies.compactMap(\.name)) }
-    // Tests are run; a program that is no product is a tool that the Makefile builds.
-    let makefile = (try? System.contents(root + "/Makefile")).map {
-      String(decoding: $0, as: UTF8.self)
-    }
-    for target in manifest.targets where target.type != "test" && !needed.contains(target.name) {
-      #expect(
-        makefile?.contains("--product \(target.name)") ?? false, "nothing needs \(target.name)")
-    }
+    // A program that is no product is a tool that the Makefile builds.
+    let makefile = String(decoding: try System.contents(root + "/Makefile"), as: UTF8.self)
+    needed.formUnion(makefile.matches(of: /--product ([\w-]+)/).map { String($0.1) })
+    let targets = manifest.targets.filter { $0.type != "test" }.map(\.name)
+    #expect(Set(targets).subtracting(needed) == [])
   }
 
   /// Files import before they do anything else; what looks like an import further on is text.
@@ -115,7 +117,7 @@ import Testing
           continue
         }
         guard let keyword = words.firstIndex(of: "import"),
-          words[..<keyword].allSatisfy({ $0.hasPrefix("@") || $0 == "public" || $0 == "internal" })
+          words[..<keyword].allSatisfy({ $0.hasPrefix("@") || Self.accessLevels.contains($0) })
         else { break }
         // import struct Module.Name
         let module = words[words.count - 1].split(separator: ".").first
