@@ -1,11 +1,11 @@
 import ExtantCheck
 
-/// Where -p asks for a person and e2fsck -p does not, or the other way round. docs/FSCK.md has the
-/// reasons, by the codes.
+/// Where -p asks for a person and e2fsck -p does not, or the other way round, and where -n calls broken
+/// what e2fsck -n believes. docs/FSCK.md has the reasons, by the codes.
 public struct ModeDifference: Sendable {
-  /// The name of a recipe.
+  /// The name of a recipe or an image.
   public var recipe: String
-  /// Of `-p` and `-fp`.
+  /// Of `-n`, `-p` and `-fp`.
   public var modes: Set<String>
 
   private static let both: Set = ["-p", "-fp"]
@@ -23,8 +23,89 @@ public struct ModeDifference: Sendable {
       .max { $0.count < $1.count }
   }
 
-  /// All there are among the recipes.
-  public static let known: [ModeDifference] = weAsk + e2fsckAsks
+  /// All there are among the recipes, of -p and -fp.
+  public static let deciding: [ModeDifference] = weAsk + e2fsckAsks
+
+  /// All there are, each recipe once.
+  public static let known: [ModeDifference] = {
+    var known = deciding
+    for name in believed + unlooked {
+      if let index = known.firstIndex(where: { $0.recipe == name }) {
+        known[index].modes.insert("-n")
+      } else {
+        known.append(ModeDifference(name, ["-n"]))
+      }
+    }
+    return known
+  }()
+
+  /// All there are among the corrupt images of e2fsprogs.
+  public static let images = [
+    ModeDifference("f_bad_gdt_csum", ["-n"]),
+    ModeDifference("f_clear_orphan_file", ["-n"]),
+    ModeDifference("f_orphan_extents_inode", ["-n"]),
+    ModeDifference("f_orphan_indirect_inode", ["-n"]),
+    ModeDifference("f_orphquot", ["-n"]),
+    ModeDifference("f_ea_inode", forced),
+    ModeDifference("f_miss_blk_bmap", both),
+  ]
+
+  /// What e2fsck -n does not look at where an image says that it is clean, and -fn finds as we do.
+  public static let believed = [
+    "superblock.64bit-without-extent",
+    "superblock.unlike-copies",
+    "superblock.resize-inode-with-meta-bg",
+    "orphan.unfinished-deletion",
+    "orphan.unfinished-deletion-pointers",
+    "orphan.unfinished-deletion-attributes",
+    "orphan.unfinished-deletion-two",
+    "orphan.unfinished-deletion-clusters",
+    "orphan.unfinished-truncation",
+    "orphan.unfinished-truncation-toNothing",
+    "orphan.unfinished-truncation-pointers",
+    "orphan.unfinished-truncation-clusters",
+    "orphan.link-left",
+    "orphan.link-left-file",
+    "orphan.bad-link",
+    "orphan.circle",
+    "orphan.bad-map",
+    "orphan.file-not-clean",
+    "orphan.file-not-clean-deletion",
+    "orphan.file-not-clean-truncation",
+    "orphan.file-not-clean-notPresent",
+    "orphan.file-bad-entry",
+    "orphan.file-bad-magic",
+    "orphan.file-bad-magic-another's-block",
+    "orphan.file-bad-checksum",
+    "orphan.file-bad-size",
+    "orphan.file-bad-size-past-its-blocks",
+    "orphan.file-not-regular",
+    "orphan.file-unlinked",
+    "orphan.file-missing",
+    "orphan.file-damaged",
+    "orphan.file-feature-lost",
+    "orphan.file-without-feature",
+    "orphan.file-without-journal",
+    "orphan.present-but-clean",
+    "orphan.present-without-file",
+    "quota.inode-forgotten",
+    "quota.inode-unasked",
+    "quota.number-unasked",
+    "quota.number-unasked-projects",
+  ]
+
+  /// What e2fsck -fn calls clean as well.
+  private static let unlooked = [
+    "superblock.bad-inode-size-zero, and a copy that says the rest",
+    "superblock.unlike-descriptors-half-of-them-fit",
+    "group.bad-checksum",
+    "journal.inode-from-backup-pointers",
+    "journal.bad-start",
+    "journal.transaction-damaged",
+    "journal.transaction-damaged-pastEnd",
+    "journal.fast-commits-damaged",
+    "journal.superblock-in-log-bad",
+  ]
 
   private static let weAsk = [
     ModeDifference("superblock.unlike-copies", believing),

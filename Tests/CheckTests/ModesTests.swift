@@ -3,7 +3,8 @@ import ExtantCheck
 import TestSupport
 import Testing
 
-/// -p asks for a person where e2fsck -p does, but for what docs/FSCK.md says.
+/// -n calls broken what e2fsck -n does, and -p asks for a person where e2fsck -p does, but for what
+/// docs/FSCK.md says.
 @Suite(
   .enabled(if: Environment.hasTools && System.exists(Environment.products + "/extant")))
 struct ModesTests {
@@ -21,7 +22,7 @@ struct ModesTests {
     let planter = try Planter(try recipe.base.bytes())
     try recipe.plant(planter)
     let judge = try ImageJudge()
-    let verdicts = try judge.compareModes(in: ["-p", "-fp"]) {
+    let verdicts = try judge.compareModes(in: ImageJudge.modes) {
       try System.write(planter.bytes, to: $0)
     }
     return Set(verdicts.filter { !$0.agrees }.map(\.mode))
@@ -38,18 +39,26 @@ struct ModesTests {
     #expect(try differences(name) == [])
   }
 
-  /// The codes in the tables of docs/FSCK.md on -p are those of the known differences.
-  @Test func theDocumentHasThemAll() throws {
+  /// The codes in the tables of docs/FSCK.md on -n and on -p are those of the known differences.
+  @Test(arguments: [
+    ("\nWithout `-f`, `-n` looks", "\n`-p` asks for a person", ModeDifference.believed),
+    (
+      "\n`-p` asks for a person, with 4, where e2fsck", "\nWhere e2fsck gives up",
+      ModeDifference.deciding.map(\.recipe)
+    ),
+  ])
+  func theDocumentHasThemAll(_ first: String, _ last: String, _ recipes: [String]) throws {
     let document = String(
       decoding: try System.contents(Environment.packageRoot + "/docs/FSCK.md"), as: UTF8.self)
-    let start = try #require(document.range(of: "\n`-p` asks for a person, with 4, where e2fsck"))
-    let end = try #require(document.range(of: "\nWhere e2fsck gives up"))
+    let start = try #require(document.range(of: first))
+    let end = try #require(document.range(of: last))
     let rows = document[start.upperBound..<end.lowerBound].split(separator: "\n")
       .filter { $0.hasPrefix("| ") }
     let codes = Set(IssueKind.all.map(\.code))
     let firstCells = rows.compactMap { $0.split(separator: "|").first }
     let words = firstCells.flatMap { $0.split(separator: "`").map(String.init) }
-    #expect(Set(words).intersection(codes) == Set(ModeDifference.known.compactMap(\.code)))
-    #expect(ModeDifference.known.allSatisfy { $0.code != nil })
+    let known = ModeDifference.known.filter { recipes.contains($0.recipe) }
+    #expect(known.count == Set(recipes).count && known.allSatisfy { $0.code != nil })
+    #expect(Set(words).intersection(codes) == Set(known.compactMap(\.code)))
   }
 }
