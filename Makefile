@@ -14,7 +14,7 @@ SWIFT ?= swift
 export PATH := $(PATH):/usr/sbin:/sbin
 RELEASE := $(SWIFT) build -c release
 
-.PHONY: help demo test check format install bench torture posix faults kills crash images defects \
+.PHONY: help demo test check format install bench counts torture posix faults kills crash images defects \
   fsck-bench fsck-table fuzz clean deps
 
 help: ## This list
@@ -52,6 +52,11 @@ bench: deps ## Cuts at 1,000 to 1,000,000 extents, kernel ext4 beside them; maps
 	"$$($(RELEASE) --show-bin-path)/bench" cuts
 	"$$($(RELEASE) --show-bin-path)/bench" maps
 	"$$($(RELEASE) --show-bin-path)/bench" lookups
+
+counts: PACKAGES += valgrind binutils
+counts: deps ## Instructions of one lookup, create, write, cut, commit, check: the same on a busy machine
+	$(RELEASE) --product bench
+	"$$($(RELEASE) --show-bin-path)/bench" counts $(ARGS)
 
 torture: deps ## 200,000 random operations beside kernel ext4 (OPS=n SEED=n BLOCK=n to choose)
 	$(RELEASE) --product extant

@@ -89,7 +89,10 @@ let package = Package(
       path: "Tests/Torture", swiftSettings: strict),
     .executableTarget(
       name: "bench",
-      dependencies: ["Extant", "ExtantBase", "ExtentMap", "TestSupport", argumentParser],
+      dependencies: [
+        "Extant", "ExtantBase", "ExtantCheck", "BlockIO", "ExtentMap", "TestSupport",
+        argumentParser,
+      ],
       path: "Tests/Bench", swiftSettings: strict),
     .target(
       name: "CrashKit",

@@ -4,8 +4,10 @@ import ArgumentParser
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Times what must not grow with the size of things.",
-    subcommands: [CutsBench.self, MapsBench.self, LookupsBench.self])
+    commandName: "bench", abstract: "Measures what must not grow with the size of things.",
+    subcommands: [
+      CutsBench.self, MapsBench.self, LookupsBench.self, CountsBench.self, CountedRun.self,
+    ])
 }
 
 extension String {
