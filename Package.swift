@@ -74,7 +74,7 @@ let package = Package(
       ],
       swiftSettings: strict),
 
-    // What tests share, and the torture tool.
+    // What tests share, and the programs that judge for longer than a test may.
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
       name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport",
@@ -84,9 +84,6 @@ let package = Package(
       dependencies: ["TestSupport", "Extant", "Ext4Format", "ExtantBase", system],
       path: "Tests/TortureKit",
       swiftSettings: strict),
-    .executableTarget(
-      name: "torture", dependencies: ["TortureKit", "TestSupport", argumentParser],
-      path: "Tests/Torture", swiftSettings: strict),
     .executableTarget(
       name: "bench",
       dependencies: [
@@ -101,42 +98,45 @@ let package = Package(
         system,
       ],
       path: "Tests/CrashKit", swiftSettings: strict),
-    .executableTarget(
-      name: "crash", dependencies: ["CrashKit", "TestSupport", "ExtantBase", argumentParser],
-      path: "Tests/Crash", swiftSettings: strict),
     .target(
       name: "FaultKit",
       dependencies: [
         "TestSupport", "Extant", "ExtantMake", "BlockIO", "Ext4Format", "ExtantBase", "Threading",
       ],
       path: "Tests/FaultKit", swiftSettings: strict),
-    .executableTarget(
-      name: "faults", dependencies: ["FaultKit", "TestSupport", argumentParser],
-      path: "Tests/Faults", swiftSettings: strict),
     .target(
       name: "CheckKit",
       dependencies: [
         "TestSupport", "Extant", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase",
       ],
       path: "Tests/CheckKit", swiftSettings: strict),
-    .executableTarget(
-      name: "checks", dependencies: ["CheckKit", "BlockIO", "TestSupport", argumentParser],
-      path: "Tests/Checks", swiftSettings: strict),
+    // Not in judge: libFuzzer brings a main of its own, and makes every target slower that is linked with it.
     .executableTarget(
       name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
       exclude: ["run.sh"], swiftSettings: strict),
     .target(
       name: "PosixKit", dependencies: ["TestSupport", "CTestSupport", "TortureKit"],
       path: "Tests/PosixKit", swiftSettings: strict),
+    .target(
+      name: "KernelKit",
+      dependencies: ["TestSupport", "TortureKit", "Extant", "ExtantBase", "Threading"],
+      path: "Tests/KernelKit", swiftSettings: strict),
     .executableTarget(
-      name: "posix", dependencies: ["PosixKit", "TestSupport", argumentParser],
-      path: "Tests/Posix", swiftSettings: strict),
+      name: "judge",
+      dependencies: [
+        "TortureKit", "PosixKit", "CrashKit", "KernelKit", "FaultKit", "CheckKit", "TestSupport",
+        "BlockIO", "ExtantBase", argumentParser,
+      ],
+      path: "Tests/Judge", swiftSettings: strict),
     tests(
       "CheckTests",
-      ["CheckKit", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "TestSupport", "checks"]),
+      [
+        "CheckKit", "ExtantCheck", "BlockIO", "Ext4Format", "ExtantBase", "TestSupport",
+        "ExtantCLI",
+      ]),
     tests(
       "CrashTests",
-      ["CrashKit", "crash", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
+      ["CrashKit", "judge", "TestSupport", "ExtantBase", "BlockIO", "Ext4Format"]),
     tests(
       "JournalTests",
       [
@@ -151,7 +151,7 @@ let package = Package(
     tests("TortureTests", ["TortureKit", "TestSupport", "ExtantCLI"]),
     tests(
       "KernelTests",
-      ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "Threading", "TortureKit"]),
+      ["Extant", "ExtantBase", "Ext4Format", "TestSupport", "TortureKit", "KernelKit", "ExtantCLI"]),
     tests("CommandTests", ["TestSupport", "ExtantCLI", "ExtantBase"]),
 
     tests(

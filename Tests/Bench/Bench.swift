@@ -6,7 +6,8 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures what must not grow with the size of things.",
     subcommands: [
-      CutsBench.self, MapsBench.self, LookupsBench.self, CountsBench.self, CountedRun.self,
+      CutsBench.self, MapsBench.self, LookupsBench.self, FsckBench.self, CountsBench.self,
+      CountedRun.self,
     ])
 }
 

@@ -8,7 +8,7 @@ import Testing
 @Suite(
   .enabled(if: Environment.hasTools && System.exists(Environment.products + "/extant")))
 struct ModesTests {
-  /// Of the recipes that have no difference, one in so many is judged here; `checks modes` judges all.
+  /// Of the recipes that have no difference, one in so many is judged here; `judge checks modes` judges all.
   private static let stride = 12
 
   static let sample: [String] = {

@@ -10,9 +10,9 @@ import Testing
     _ arguments: [String]
   ) throws(SystemFailure) -> (violations: Bool, output: String) {
     let result = try Program.run(
-      [Environment.products + "/crash", "--fsck", "0", "--workers", "1"] + arguments)
-    guard result.status == 0 || result.output.contains("  again: crash") else {
-      throw SystemFailure(5, "crash gave \(result.status): \(result.output)")
+      [Environment.products + "/judge", "crash", "--fsck", "0", "--workers", "1"] + arguments)
+    guard result.status == 0 || result.output.contains("  again: judge crash") else {
+      throw SystemFailure(5, "judge crash gave \(result.status): \(result.output)")
     }
     return (result.status != 0, result.output)
   }

@@ -11,7 +11,7 @@
 #          last one stopped (~/.cache/extant/fuzz)
 # IMAGES   a folder of whole images up to 1 MiB that are inputs, too
 #
-# Inputs that fail go to CORPUS/finds; `checks replay` executes them again. 1: there are some.
+# Inputs that fail go to CORPUS/finds; `judge checks replay` executes them again. 1: there are some.
 set -euo pipefail
 
 fuzzer=$(realpath "$1")
@@ -41,6 +41,6 @@ finds=$(find "$folder/finds" -type f -newer "$marker" | wc -l)
 echo "${executions:-0} executions in $seconds s ($((${executions:-0} / (seconds > 0 ? seconds : 1))) a second)," \
   "$(find "$folder/corpus" -type f | wc -l) inputs kept, $finds failed"
 if ((finds > 0)); then
-  echo "they are in $folder/finds; again: checks replay FILE"
+  echo "they are in $folder/finds; again: judge checks replay FILE"
   exit 1
 fi

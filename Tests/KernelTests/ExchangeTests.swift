@@ -3,6 +3,8 @@ import TestSupport
 import Testing
 import TortureKit
 
+@testable import KernelKit
+
 /// One image, changed by the kernel's ext4 and by us in turn: what one wrote the other reads, to
 /// the last time stamp, and e2fsck has nothing to say.
 @Suite(.enabled(if: Environment.hasKernelMounts), .serialized)

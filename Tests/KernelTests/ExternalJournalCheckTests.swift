@@ -4,6 +4,8 @@ import ExtantBase
 import TestSupport
 import Testing
 
+@testable import KernelKit
+
 /// The checker and a journal on a device of its own: what a crashed kernel left there is replayed as e2fsck
 /// replays it, and the log is empty then.
 @Suite(

@@ -4,6 +4,8 @@ import ExtantBase
 import TestSupport
 import Testing
 
+@testable import KernelKit
+
 /// A journal on a device of its own: left by the kernel and recovered by us, written by us and
 /// recovered by e2fsck, and refused by name where it is not the right one.
 @Suite(.enabled(if: Environment.hasKernelMounts && Environment.hasTools), .serialized)

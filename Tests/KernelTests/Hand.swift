@@ -3,6 +3,7 @@ import Extant
 import ExtantBase
 import TestSupport
 
+@testable import KernelKit
 @testable import TortureKit
 
 /// Who changes an image: the kernel through a loop mount, or our engine in process.

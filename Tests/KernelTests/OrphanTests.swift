@@ -3,6 +3,7 @@ import ExtantBase
 import TestSupport
 import Testing
 
+@testable import KernelKit
 @testable import TortureKit
 
 /// Files without a name that were open when the power went: whoever opens the image next gives

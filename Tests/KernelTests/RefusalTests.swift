@@ -3,6 +3,7 @@ import ExtantBase
 import TestSupport
 import Testing
 
+@testable import KernelKit
 @testable import TortureKit
 
 /// Images that must not be opened, or not be written: refused by the name of what is missing, and

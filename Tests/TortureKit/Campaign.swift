@@ -102,7 +102,7 @@ public struct Campaign {
     let place = disagreement.index.map { "operation \($0): " } ?? ""
     let options = configuration.options.joined(separator: " ")
     return
-      "\(place)\(disagreement.text)\n  again: torture --round \(Seed.text(configuration.seed)) "
+      "\(place)\(disagreement.text)\n  again: judge torture --round \(Seed.text(configuration.seed)) "
       + "--ops \(configuration.count) --block-size \(configuration.blockSize)"
       + (options.isEmpty ? "" : " --mke2fs '\(options)'")
       + (configuration.indices.map { " --only " + $0.map(String.init).joined(separator: ",") } ?? "")

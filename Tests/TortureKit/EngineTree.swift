@@ -45,7 +45,7 @@ public enum EngineTree {
       times: times ? [time(attributes.accessTime), time(attributes.modificationTime)] : [])
   }
 
-  static func time(_ time: Timestamp) -> Status.Time {
+  public static func time(_ time: Timestamp) -> Status.Time {
     .init(seconds: time.seconds, nanoseconds: Int64(time.nanoseconds))
   }
 

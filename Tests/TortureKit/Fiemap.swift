@@ -1,19 +1,19 @@
 import TestSupport
 
 /// FS_IOC_FIEMAP, as linux/fiemap.h lays it out, and EXTANT_IOC_FIEMAP, which is laid out alike.
-struct Fiemap {
+public struct Fiemap: Sendable {
   /// The ioctl's number.
   let request: UInt64
   /// How many extents one call may bring.
   let capacity: Int
 
-  static let kernel = Fiemap(request: 0xC020_660B, capacity: 512)
+  public static let kernel = Fiemap(request: 0xC020_660B, capacity: 512)
   static let extant = Fiemap(request: 0xFFC8_E402, capacity: 291)
 
   private static let headerBytes = 32
   private static let extentBytes = 56
 
-  func extents(of file: OpenFile) throws(SystemFailure) -> [FileMap.Run] {
+  public func extents(of file: OpenFile) throws(SystemFailure) -> [FileMap.Run] {
     var runs: [FileMap.Run] = []
     var start: UInt64 = 0
     while true {

@@ -3,15 +3,14 @@ import CheckKit
 import Foundation
 import TestSupport
 
-/// `checks sweep`
+/// `judge checks sweep`
 struct SweepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sweep",
     abstract:
       "Gives single fields hostile values, on images of many sets of features, next to e2fsck.")
 
-  @Option(help: "Decimal, or hexadecimal after 0x. The images' seeds follow from it.")
-  var seed: String?
+  @OptionGroup var seed: SeedOption
 
   @Option(help: "How many images.")
   var count = 1000
@@ -24,8 +23,7 @@ struct SweepCommand: ParsableCommand {
 
   func run() throws {
     let judge = try ImageJudge()
-    let first = seed.map(Seed.parse) ?? Seed.take("checks sweep")
-    guard let first else { throw ValidationError("--seed: no number") }
+    let first = seed.taken(by: "checks sweep")
     let bases = FieldSweep.bases.filter { named in base.map { $0 == named.name } ?? true }
     guard !bases.isEmpty else { throw ValidationError("--base: there is no such image") }
     let end = minutes.map { Date().addingTimeInterval(Double($0) * 60) }
@@ -44,10 +42,5 @@ struct SweepCommand: ParsableCommand {
     }
     say("\(done) images, \(failures) failed")
     if failures > 0 { throw ExitCode(1) }
-  }
-
-  /// At once: long runs are watched.
-  private func say(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 }

@@ -4,7 +4,7 @@ import CheckKit
 import Foundation
 import TestSupport
 
-/// `checks replay`
+/// `judge checks replay`
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",

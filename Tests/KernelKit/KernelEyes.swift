@@ -1,6 +1,5 @@
 import TestSupport
-
-@testable import TortureKit
+import TortureKit
 
 extension SeenTree {
   /// Reads a mount of the kernel's ext4. `seeks`: ask for SEEK_DATA and SEEK_HOLE, too, which a

@@ -4,33 +4,31 @@ import Foundation
 import TestSupport
 
 /// What holds the checker against planted defects, corrupt images, random damage and e2fsck.
-@main
-struct Checks: ParsableCommand {
+struct ChecksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "checks",
     abstract: "Holds extant fsck against planted defects and against e2fsck.",
     subcommands: [
       BasesCommand.self, RecipesCommand.self, ReportsCommand.self, SharedCommand.self,
-      ModesCommand.self,
-      DamageCommand.self, SweepCommand.self, RandomCommand.self, ReplayCommand.self,
-      CrashCommand.self,
-      SeedsCommand.self, ImagesCommand.self, TimeCommand.self,
+      ModesCommand.self, DamageCommand.self, SweepCommand.self, RandomCommand.self,
+      ReplayCommand.self,
+      RepairCrashCommand.self, SeedsCommand.self, ImagesCommand.self,
     ])
 }
 
-/// `checks recipes`
+/// `judge checks recipes`
 struct RecipesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recipes", abstract: "Plants every defect, finds it, repairs it.")
 
-  @Option(help: "Only recipes with this in their name.")
-  var only: String?
+  @OptionGroup var wanted: NameOption
 
   @Flag(name: .shortAndLong, help: "Also name those that went well.")
   var verbose = false
 
   func run() throws {
     let runner = try RecipeRunner()
-    let recipes = Recipe.all.filter { recipe in only.map { recipe.name.contains($0) } ?? true }
+    let recipes = Recipe.all.filter { wanted.takes($0.name) }
     var failures = 0
     for recipe in recipes {
       let problem: String?
@@ -47,7 +45,7 @@ struct RecipesCommand: ParsableCommand {
   }
 }
 
-/// `checks bases`
+/// `judge checks bases`
 struct BasesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bases", abstract: "Checks the sound images: nothing may be found.")
@@ -68,7 +66,7 @@ struct BasesCommand: ParsableCommand {
   }
 }
 
-/// `checks seeds`
+/// `judge checks seeds`
 struct SeedsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "seeds", abstract: "Makes the fuzzer's seed images in Images/seeds again.")
@@ -76,7 +74,7 @@ struct SeedsCommand: ParsableCommand {
   func run() throws { try FuzzSeed.pack() }
 }
 
-/// `checks reports`
+/// `judge checks reports`
 struct ReportsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reports", abstract: "Writes what is said of each defect to Images/defects again.")

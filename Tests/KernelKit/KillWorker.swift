@@ -1,8 +1,7 @@
 import Synchronization
 import TestSupport
 import Threading
-
-@testable import TortureKit
+import TortureKit
 
 /// One thread that works on a mount until the daemon behind it dies: it confirms things with sync
 /// calls and remembers them, and does every other operation that there is beside it.

@@ -1,16 +1,14 @@
 import ArgumentParser
 import CheckKit
-import Foundation
 import TestSupport
 
-/// `checks random`
+/// `judge checks random`
 struct RandomCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "random",
     abstract: "The fuzzer's executions on inputs drawn by a seed, without its instrumentation.")
 
-  @Option(help: "The seed of everything drawn; a fresh one if left out.")
-  var seed: String?
+  @OptionGroup var seed: SeedOption
 
   @Option(help: "How many executions.")
   var count = 100_000
@@ -25,12 +23,8 @@ struct RandomCommand: ParsableCommand {
   var failures = 10
 
   func run() throws {
-    let seed = try seed.map { (text) throws -> UInt64 in
-      guard let seed = Seed.parse(text) else { throw ValidationError("no seed: \(text)") }
-      return seed
-    }
-    let value = seed ?? Seed.take("checks random")
-    var generator = SeededGenerator(seed: value)
+    let seed = seed.taken(by: "checks random")
+    var generator = SeededGenerator(seed: seed)
     let run = FuzzRun(try FuzzSeed.packed())
     let kept = try corpus.map { folder in
       try System.names(in: folder).map { String(decoding: $0, as: UTF8.self) }.sorted()
@@ -56,7 +50,7 @@ struct RandomCommand: ParsableCommand {
         guard failed < failures else { break }
       }
     }
-    print("\(count) executions, seed \(Seed.text(value)), \(failed) failures, slowest \(slowest)")
+    print("\(count) executions, seed \(Seed.text(seed)), \(failed) failures, slowest \(slowest)")
     if failed > 0 { throw ExitCode(1) }
   }
 }

@@ -1,18 +1,16 @@
 import Foundation
 import Synchronization
 import TestSupport
-import Testing
-
-@testable import TortureKit
+import TortureKit
 
 /// How an image is made and mounted whose journal the kernel leaves behind.
-struct CrashRecipe: Sendable, CustomTestStringConvertible {
+struct CrashRecipe: Sendable, CustomStringConvertible {
   var name: String
   var blockSize: Int
   var options: [String] = []
   var mountOptions = ""
 
-  var testDescription: String { name }
+  var description: String { name }
 
   /// The journal is as small as it may be, so that it wraps.
   func make(at path: String) throws -> Image {

@@ -1,12 +1,11 @@
 import ArgumentParser
-import CheckKit
 import Foundation
 import TestSupport
 
-/// `checks time`
-struct TimeCommand: ParsableCommand {
+/// How long a check takes beside e2fsck's, of an image full of files.
+struct FsckBench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "time",
+    commandName: "fsck",
     abstract: "Times extant fsck -fn beside e2fsck -fn on an image full of files, in turn.")
 
   @Option(help: "How many files.")

@@ -2,14 +2,13 @@ import ArgumentParser
 import CheckKit
 import TestSupport
 
-/// `checks shared`
+/// `judge checks shared`
 struct SharedCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "shared",
     abstract: "Checks and repairs the corrupt images beside the repository, next to e2fsck.")
 
-  @Option(help: "Only images with this in their name.")
-  var only: String?
+  @OptionGroup var wanted: NameOption
 
   @Flag(help: "Write docs/FSCK-IMAGES.md.")
   var table = false
@@ -25,7 +24,7 @@ struct SharedCommand: ParsableCommand {
     let judge = try ImageJudge()
     var rows: [(name: String, judgement: ImageJudge.Judgement)] = []
     var failures = 0
-    for entry in try SharedImages.entries() where only.map({ entry.name.contains($0) }) ?? true {
+    for entry in try SharedImages.entries() where wanted.takes(entry.name) {
       let judgement = try judge.judge(entry)
       rows.append((entry.name, judgement))
       if judgement.problems.isEmpty {
@@ -36,7 +35,7 @@ struct SharedCommand: ParsableCommand {
       for problem in judgement.problems { print("FAILED \(entry.name): \(problem)") }
     }
     print("\(rows.count) images, \(failures) failed")
-    if table, only == nil {
+    if table, wanted.only == nil {
       try System.write(Array(SharedTable.text(rows).utf8), to: SharedTable.path)
     }
     if failures > 0, !table { throw ExitCode(1) }

@@ -1,10 +1,8 @@
 import ArgumentParser
 import FaultKit
-import Glibc
-import TestSupport
 
-@main
-struct Faults: ParsableCommand {
+/// Devices that fail or lie.
+struct FaultsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "faults",
     abstract: "Every request of every workload fails or lies, in every way, once and for good.")
@@ -32,8 +30,8 @@ struct Faults: ParsableCommand {
 
   func run() throws {
     let workloads = Workload.all.filter { workload.isEmpty || $0.name.contains(workload) }
-    let start = Timing.now()
-    let campaign = Campaign { line in say(line) }
+    let start = ContinuousClock.now
+    let campaign = Campaign(say: say)
     let report = try campaign.run(workloads, judgedShare: judged, threads: threads) {
       [fault, index, trace] one in
       let isWanted =
@@ -44,20 +42,7 @@ struct Faults: ParsableCommand {
     }
     for line in report.lines { say(line) }
     if unseen { for line in report.unseen { say(line) } }
-    say("\(Int(Timing.now() - start)) s")
+    say("\((ContinuousClock.now - start).components.seconds) s")
     guard report.hung == nil, report.violations.isEmpty else { throw ExitCode.failure }
-  }
-}
-
-private func say(_ line: String) {
-  print(line)
-  fflush(nil)
-}
-
-private enum Timing {
-  static func now() -> Double {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }

@@ -1,16 +1,14 @@
 import ArgumentParser
 import CheckKit
-import Foundation
 import TestSupport
 
-/// `checks damage`
+/// `judge checks damage`
 struct DamageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "damage",
     abstract: "Damages sound images at random, and repairs them, next to e2fsck.")
 
-  @Option(help: "Decimal, or hexadecimal after 0x. The images' seeds follow from it.")
-  var seed: String?
+  @OptionGroup var seed: SeedOption
 
   @Option(help: "How many images.")
   var count = 100
@@ -23,8 +21,7 @@ struct DamageCommand: ParsableCommand {
 
   func run() throws {
     let judge = try ImageJudge()
-    let first = seed.map(Seed.parse) ?? Seed.take("checks damage")
-    guard let first else { throw ValidationError("--seed: no number") }
+    let first = seed.taken(by: "checks damage")
     let bases = BaseImage.named.filter { named in base.map { $0 == named.name } ?? true }
     guard !bases.isEmpty else { throw ValidationError("--base: there is no such image") }
     var originals: [String: Survivors] = [:]
@@ -46,10 +43,5 @@ struct DamageCommand: ParsableCommand {
     }
     say("\(count) images, \(failures) failed")
     if failures > 0 { throw ExitCode(1) }
-  }
-
-  /// At once: long runs are watched.
-  private func say(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 }

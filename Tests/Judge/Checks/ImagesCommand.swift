@@ -3,7 +3,7 @@ import CheckKit
 import Foundation
 import TestSupport
 
-/// `checks images`
+/// `judge checks images`
 struct ImagesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",

@@ -1,20 +1,17 @@
 import ArgumentParser
-import Foundation
-import Synchronization
 import TestSupport
 import TortureKit
 
 /// Random operations done side by side on the kernel's ext4, our mount and our engine.
-@main
-struct Torture: ParsableCommand {
+struct TortureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "torture",
     abstract: "Random operations side by side: the kernel's ext4, our mount, our engine.")
 
-  @Option(help: "The seed of all rounds; a fresh one if left out.")
-  var seed: String?
+  @OptionGroup var seed: SeedOption
 
-  @Option(help: "The seed of the one round to do.")
-  var round: String?
+  @Option(help: "The seed of the one round to do.", transform: Seed.argument)
+  var round: UInt64?
 
   @Option(help: "How many operations; with --round, how many it has.")
   var ops = 200_000
@@ -34,8 +31,7 @@ struct Torture: ParsableCommand {
   @Option(help: "Who works beside the judge: mount, engine, relay, kernel; separated by commas.")
   var with = "mount,engine"
 
-  @Option(help: "The path of extant; the one beside this program if left out.")
-  var program: String?
+  @OptionGroup var program: ProgramOption
 
   @Flag(help: "Make the first failure as small as possible.")
   var minimise = false
@@ -56,21 +52,17 @@ struct Torture: ParsableCommand {
       }
       return member
     }
-    let chosen = try seed.map(Self.number) ?? UInt64.random(in: 0...UInt64.max)
+    let chosen = seed.value
     var campaign = Campaign(
-      seed: chosen, count: ops, members: members,
-      program: program ?? Environment.products + "/extant")
+      seed: chosen, count: ops, members: members, program: program.path)
     campaign.roundLength = roundLength
     campaign.keepsGoing = keepGoing
     if let blockSize { campaign.blockSizes = [blockSize] }
-    campaign.report = { text in
-      print(text)
-      fflush(nil)
-    }
+    campaign.report = say
     let watch = Watch()
-    campaign.progress = { watch.beat($0, $1) }
+    campaign.progress = { watch.beat("operation \($0): \($1)") }
     watch.start()
-    if let round { return try one(try Self.number(round), campaign, watch) }
+    if let round { return try one(round, campaign) }
 
     print("seed \(Seed.text(chosen)), \(ops) operations")
     let failures = try campaign.run()
@@ -79,7 +71,7 @@ struct Torture: ParsableCommand {
     print("\(ops) operations, all agree (seed \(Seed.text(chosen)))")
   }
 
-  private func one(_ seed: UInt64, _ campaign: Campaign, _ watch: Watch) throws {
+  private func one(_ seed: UInt64, _ campaign: Campaign) throws {
     let indices = only.map { $0.split(separator: ",").compactMap { Int($0) } }
     let configuration = RoundConfiguration(
       seed: seed, blockSize: blockSize ?? 4096, count: ops, indices: indices,
@@ -87,7 +79,7 @@ struct Torture: ParsableCommand {
       remountEvery: campaign.members.contains(.relay) ? 60 : nil)
     var round = Round(configuration, cast: campaign.cast)
     if trace { round.observe = { print("\($0): \($1): \($2)") } }
-    round.progress = { watch.beat($0, $1) }
+    round.progress = campaign.progress
     guard let disagreement = try round.run() else { return print("all agree") }
     print(Campaign.words(configuration, disagreement))
     if minimise { try shrink(configuration, campaign) }
@@ -95,43 +87,11 @@ struct Torture: ParsableCommand {
   }
 
   private func shrink(_ configuration: RoundConfiguration, _ campaign: Campaign) throws {
-    print("making it smaller ...")
-    fflush(nil)
+    say("making it smaller ...")
     let small = Shrink(configuration, cast: campaign.cast).run()
     for (index, operation) in small.operations { print("  \(index): \(operation)") }
     if let disagreement = try Round(small, cast: campaign.cast).run() {
       print(Campaign.words(small, disagreement))
     }
-  }
-
-  private static func number(_ text: String) throws -> UInt64 {
-    guard let number = Seed.parse(text) else { throw ValidationError("\(text) is no seed") }
-    return number
-  }
-}
-
-/// Ends the process when an operation does not return within two minutes, and says which.
-final class Watch: Sendable {
-  private let current = Mutex<(beat: Int, text: String)>((0, "start"))
-
-  func beat(_ index: Int, _ operation: TortureKit.Operation) {
-    current.withLock { $0 = ($0.beat + 1, "operation \(index): \(operation)") }
-  }
-
-  func start() {
-    let thread = Thread {
-      var last = -1
-      while true {
-        Thread.sleep(forTimeInterval: 120)
-        let (beat, text) = self.current.withLock { $0 }
-        if beat == last && beat > 0 {
-          print("no end to \(text)")
-          fflush(nil)
-          exit(3)
-        }
-        last = beat
-      }
-    }
-    thread.start()
   }
 }

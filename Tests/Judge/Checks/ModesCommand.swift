@@ -3,14 +3,13 @@ import CheckKit
 import Foundation
 import TestSupport
 
-/// `checks modes`
+/// `judge checks modes`
 struct ModesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "modes",
     abstract: "Runs -n, -p and -fp on each defect and each corrupt image, next to e2fsck.")
 
-  @Option(help: "Only those with this in their name.")
-  var only: String?
+  @OptionGroup var wanted: NameOption
 
   @Flag(name: .shortAndLong, help: "Also name those that agree.")
   var verbose = false
@@ -43,14 +42,13 @@ struct ModesCommand: ParsableCommand {
         }
       }
     }
-    let isWanted: (String) -> Bool = { name in only.map { name.contains($0) } ?? true }
-    for recipe in Recipe.all where isWanted(recipe.name) {
+    for recipe in Recipe.all where wanted.takes(recipe.name) {
       let planter = try Planter(try recipe.base.bytes())
       try recipe.plant(planter)
       try compare(recipe.name) { try System.write(planter.bytes, to: $0) }
     }
     if SharedImages.isThere {
-      for entry in try SharedImages.entries() where isWanted(entry.name) {
+      for entry in try SharedImages.entries() where wanted.takes(entry.name) {
         try compare(entry.name) { try SharedImages.unpack(entry, to: $0) }
       }
     }

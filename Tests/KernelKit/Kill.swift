@@ -2,12 +2,11 @@ import Extant
 import ExtantBase
 import TestSupport
 import Threading
-
-@testable import TortureKit
+import TortureKit
 
 /// One kill: threads work on our mount, the daemon is killed in the middle, and three recover what
 /// it left: we, e2fsck and the kernel. All must find the same, and all that was confirmed.
-struct Kill {
+public struct Kill {
   struct Profile: Sendable {
     var name: String
     var blockSize: Int
@@ -27,20 +26,35 @@ struct Kill {
     ]
   }
 
-  struct Report {
-    var text: String
+  public struct Report {
+    public var text: String
     var operations = 0
-    var confirmations = 0
-    var failures: [String] = []
+    public var confirmations = 0
+    public var failures: [String] = []
   }
 
   static let program = Environment.products + "/extant"
-  static let canRun =
+  public static let canRun =
     Environment.hasKernelMounts && Environment.hasFuse && System.exists(program)
 
-  let seed: UInt64
+  private let seed: UInt64
 
-  func run() throws -> Report {
+  /// So many of seeds that follow one another, and their sum in words.
+  public static func run(
+    _ count: Int, from first: UInt64, report: (_ number: Int, Report) -> Void
+  ) throws -> String {
+    var operations = 0
+    var confirmations = 0
+    for index in 0..<count {
+      let one = try Kill(seed: first &+ UInt64(index)).run()
+      operations += one.operations
+      confirmations += one.confirmations
+      report(index + 1, one)
+    }
+    return "\(count) kills, \(operations) operations, \(confirmations) confirmed by sync calls"
+  }
+
+  private func run() throws -> Report {
     var random = SeededGenerator(seed: seed)
     let profile = Profile.all[Int(seed % UInt64(Profile.all.count))]
     let directory = try TemporaryDirectory()
@@ -56,7 +70,8 @@ struct Kill {
     let (workers, operations) = try work(
       image, directory, options, threadCount, until: target, pause)
     var report = Report(
-      text: "\(profile.name), \(options), \(threadCount) threads, killed after \(operations)")
+      text: "seed \(Seed.text(seed)): \(profile.name), \(options), \(threadCount) threads, "
+        + "killed after \(operations)")
     report.operations = operations
     report.confirmations = workers.reduce(0) { $0 + $1.confirmations }
     report.failures = workers.compactMap(\.failure)

@@ -2,14 +2,13 @@ import ArgumentParser
 import CheckKit
 import TestSupport
 
-/// `checks crash`
-struct CrashCommand: ParsableCommand {
+/// `judge checks crash`
+struct RepairCrashCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "crash",
     abstract: "Interrupts the writing of repairs at every write, and checks what is left.")
 
-  @Option(help: "Only recipes with this in their name.")
-  var only: String?
+  @OptionGroup var wanted: NameOption
 
   @Option(help: "Only every so many of them.")
   var every = 1
@@ -17,9 +16,7 @@ struct CrashCommand: ParsableCommand {
   func run() throws {
     var failures = 0
     var states = 0
-    let recipes = Recipe.all.filter { recipe in
-      recipe.outcome == .repaired && (only.map { recipe.name.contains($0) } ?? true)
-    }
+    let recipes = Recipe.all.filter { $0.outcome == .repaired && wanted.takes($0.name) }
     for (index, recipe) in recipes.enumerated() where index % max(every, 1) == 0 {
       do {
         let planter = try Planter(try recipe.base.bytes())

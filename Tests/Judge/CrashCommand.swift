@@ -5,13 +5,12 @@ import Foundation
 import TestSupport
 
 /// Crashes everywhere: sequences of operations, and every state that a crash may leave on the way.
-@main
-struct Crash: ParsableCommand {
+struct CrashCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "crash",
     abstract: "What may be on the device after a crash: recovered, checked, compared.")
 
-  @Option(help: "The seed of everything drawn; a fresh one if left out.")
-  var seed: String?
+  @OptionGroup var seed: SeedOption
 
   @Option(help: "How many sequences at most; without --length, of all sequences of two operations.")
   var sequences: Int?
@@ -65,13 +64,7 @@ struct Crash: ParsableCommand {
   var dump: String?
 
   func run() throws {
-    let seed: UInt64
-    if let text = self.seed {
-      guard let number = Seed.parse(text) else { throw ValidationError("\(text) is no seed") }
-      seed = number
-    } else {
-      seed = UInt64.random(in: 0...UInt64.max)
-    }
+    let seed = seed.value
     Campaign.stopTheClock()
     let base = try Campaign.makeBase(hasJournal: !noJournal)
     let list = try chosen(base, seed)
@@ -101,7 +94,7 @@ struct Crash: ParsableCommand {
     print(result.summary)
     for (index, violation) in result.violations.enumerated() {
       print("\n\(violation.text)\n  at \(violation.place)")
-      print("  again: crash --seed \(Seed.text(seed)) --ops \(violation.sequence)")
+      print("  again: judge crash --seed \(Seed.text(seed)) --ops \(violation.sequence)")
       if let dump {
         try Data(violation.image).write(to: URL(fileURLWithPath: "\(dump).\(index)"))
       }
@@ -138,7 +131,7 @@ struct Crash: ParsableCommand {
 }
 
 /// Says every ten seconds how far it is.
-final class Reporter: Sendable {
+private final class Reporter: Sendable {
   private let campaign: Campaign
 
   init(_ campaign: Campaign) { self.campaign = campaign }
@@ -147,8 +140,7 @@ final class Reporter: Sendable {
     Thread.detachNewThread { [campaign] in
       while true {
         Thread.sleep(forTimeInterval: 10)
-        print(campaign.progress.summary)
-        fflush(nil)
+        say(campaign.progress.summary)
       }
     }
   }

@@ -1,13 +1,11 @@
 import ArgumentParser
-import Foundation
 import PosixKit
-import Synchronization
 import TestSupport
 
 /// POSIX and Linux, call by call, beside the kernel's ext4.
-@main
-struct Posix: ParsableCommand {
+struct PosixCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "posix",
     abstract: "POSIX and Linux, call by call: our mount beside the kernel's ext4.")
 
   @Flag(help: "Only the names of the cases.")
@@ -28,8 +26,7 @@ struct Posix: ParsableCommand {
   @Flag(help: "A second kernel instead of our mount: the suite itself is judged.")
   var kernel = false
 
-  @Option(help: "The path of extant; the one beside this program if left out.")
-  var program: String?
+  @OptionGroup var program: ProgramOption
 
   func run() throws {
     let cases = Case.all.filter { test in
@@ -46,8 +43,8 @@ struct Posix: ParsableCommand {
     let watch = Watch()
     var suite = Suite(
       cases,
-      candidate: kernel ? .kernel("second") : .extant(program ?? Environment.products + "/extant"))
-    suite.progress = { watch.beat($0, $1) }
+      candidate: kernel ? .kernel("second") : .extant(program.path))
+    suite.progress = { watch.beat($1, of: $0) }
     watch.start()
     var report = try suite.run()
     if filter.isEmpty && !quick && !kernel {
@@ -76,34 +73,5 @@ struct Posix: ParsableCommand {
     }
     print(
       "\(report.results.count) cases, \(report.checks) checks, \(report.failures.count) differ")
-  }
-}
-
-/// Ends the process when a call does not return within two minutes, and says in which case.
-private final class Watch: Sendable {
-  private let current = Mutex<(beats: Int, names: [String: String])>((0, [:]))
-
-  func beat(_ participant: String, _ test: String) {
-    current.withLock {
-      $0.beats += 1
-      $0.names[participant] = test
-    }
-  }
-
-  func start() {
-    let thread = Thread {
-      var last = -1
-      while true {
-        Thread.sleep(forTimeInterval: 120)
-        let (beats, names) = self.current.withLock { $0 }
-        if beats == last {
-          print("no end to \(names)")
-          fflush(nil)
-          exit(3)
-        }
-        last = beats
-      }
-    }
-    thread.start()
   }
 }

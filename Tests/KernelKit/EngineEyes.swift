@@ -1,8 +1,7 @@
 import Extant
 import ExtantBase
 import TestSupport
-
-@testable import TortureKit
+import TortureKit
 
 extension SeenTree {
   /// Reads an open filesystem.

@@ -1,5 +1,3 @@
-import TestSupport
-
 /// Images full of files, as a user's are: made by the kernel where it may be asked, else by mke2fs.
 public enum PopulatedImage {
   /// An image at `path` with `files` files of up to 16 KiB in directories of 100.
