@@ -50,7 +50,7 @@ extension Explorer {
   ) -> String? {
     count.recoveries += 1
     do throws(FileSystemError) {
-      let fileSystem = try FileSystem(device: device, options: BaseImage.openOptions)
+      let fileSystem = try FileSystem(device: device, options: CrashBaseImage.openOptions)
       if let reason = fileSystem.readOnlyReason {
         try fileSystem.close()
         return "it can only be read: \(reason)"
@@ -98,7 +98,7 @@ extension Explorer {
     return nil
   }
 
-  private func oracle(returned: Int) throws(Model.Impossible) -> Oracle {
+  private func oracle(returned: Int) throws(CrashModel.Impossible) -> Oracle {
     if let oracle = oracles[returned] { return oracle }
     let oracle = try Oracle(base: base.model(), operations, returned: returned)
     oracles[returned] = oracle

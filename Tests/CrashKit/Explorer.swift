@@ -75,7 +75,7 @@ final class Explorer {
     }
   }
 
-  let base: BaseImage
+  let base: CrashBaseImage
   let options: Options
   private let original: CrashImage
   private let runner: CrashImage
@@ -114,7 +114,7 @@ final class Explorer {
     var words = ""
   }
 
-  init(_ base: BaseImage, _ options: Options) {
+  init(_ base: CrashBaseImage, _ options: Options) {
     self.base = base
     self.options = options
     original = CrashImage(copying: base.bytes)
@@ -222,7 +222,7 @@ final class Explorer {
   }
 
   private func poisonLog(_ image: CrashImage) {
-    let poison = [UInt8](repeating: CrashBytes.poison, count: Model.blockSize)
+    let poison = [UInt8](repeating: CrashBytes.poison, count: CrashModel.blockSize)
     for sectors in base.logSectors {
       put(
         RecordedWrite(
@@ -273,7 +273,7 @@ final class Explorer {
 
   private static func words(_ inFlight: InFlight, _ subset: InFlight.Subset) -> String {
     let units = zip(inFlight.units, subset).map { unit, bits in
-      let block = (unit.sectors.first?.number ?? 0) * CrashImage.sectorSize / Model.blockSize
+      let block = (unit.sectors.first?.number ?? 0) * CrashImage.sectorSize / CrashModel.blockSize
       return "\(block)" + (bits == 0 ? "-" : bits == InFlight.whole ? "+" : "/\(bits)")
     }
     return units.joined(separator: " ")

@@ -11,11 +11,11 @@ extension ImageContents {
     let device = device
     guard var node = nodes[number.rawValue] else { return }
     let format = DirectoryBlockFormat(
-      inode: number, blockSize: Model.blockSize, hasFileType: true,
+      inode: number, blockSize: CrashModel.blockSize, hasFileType: true,
       checksumSeed: inode.checksumSeed(number: number, superblock: superblock),
       inodeCount: superblock.inodeCount)
-    let count = Int(clamping: node.size) / Model.blockSize
-    guard count == node.blocks.count, Int(clamping: node.size) % Model.blockSize == 0 else {
+    let count = Int(clamping: node.size) / CrashModel.blockSize
+    guard count == node.blocks.count, Int(clamping: node.size) % CrashModel.blockSize == 0 else {
       complain("directory \(number.rawValue): \(node.size) bytes, \(node.blocks.count) blocks")
       return
     }

@@ -76,7 +76,7 @@ extension ImageContents {
       let root = try ExtentNode(root: inode.blockArea, tree)
       owned += try map(root, &node, tree, isUnlimited: isJournal)
     }
-    if inode.blocks512 != owned * UInt64(Model.blockSize / 512) {
+    if inode.blocks512 != owned * UInt64(CrashModel.blockSize / 512) {
       complain("\(number): \(inode.blocks512) sectors, \(owned) blocks there")
     }
     if isJournal {
@@ -86,14 +86,14 @@ extension ImageContents {
     check(node, kind)
     if kind == .symbolicLink, node.target.isEmpty, case .written(let address) = node.blocks.first {
       node.target = device.bytes.extracting(Self.range(address)).array(
-        0..<min(Int(clamping: inode.size), Model.blockSize))
+        0..<min(Int(clamping: inode.size), CrashModel.blockSize))
     }
     nodes[number.rawValue] = node
     if kind == .directory { try readEntries(number, inode, superblock) }
   }
 
   private mutating func check(_ node: Node, _ kind: FileKind) {
-    let reach = (Int(clamping: node.size) + Model.blockSize - 1) / Model.blockSize
+    let reach = (Int(clamping: node.size) + CrashModel.blockSize - 1) / CrashModel.blockSize
     guard reach < node.blocks.count else { return }
     for (index, block) in node.blocks.enumerated().dropFirst(reach) {
       if case .written = block {

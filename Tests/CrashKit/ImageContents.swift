@@ -64,11 +64,11 @@ public struct ImageContents {
 
   /// Where the block at `address` lies, in bytes.
   static func range(_ address: Int) -> Range<Int> {
-    address * Model.blockSize..<(address + 1) * Model.blockSize
+    address * CrashModel.blockSize..<(address + 1) * CrashModel.blockSize
   }
 
   func bytes(of address: Int, _ range: Range<Int>) -> [UInt8] {
-    let start = address * Model.blockSize
+    let start = address * CrashModel.blockSize
     return device.bytes.array(start + range.lowerBound..<start + range.upperBound)
   }
 
@@ -80,8 +80,8 @@ public struct ImageContents {
     let superblock = try Superblock(
       device.bytes.extracting(start..<start + Superblock.byteCount))
     self.superblock = superblock
-    guard superblock.blockSize == Model.blockSize, superblock.groupCount == 1,
-      Int(superblock.blockCount) * Model.blockSize <= device.byteCount
+    guard superblock.blockSize == CrashModel.blockSize, superblock.groupCount == 1,
+      Int(superblock.blockCount) * CrashModel.blockSize <= device.byteCount
     else { throw .unsupported(Unsupported("geometry", "one group of 1 KiB blocks")) }
     owners = [UInt32](repeating: 0, count: Int(superblock.blockCount))
     if isClosed { checkClosed(superblock) }

@@ -25,7 +25,7 @@ struct InFlight {
   mutating func append(_ write: RecordedWrite) {
     let size = CrashImage.sectorSize
     let first = Int(write.offset) / size
-    let sectorsPerBlock = Model.blockSize / size
+    let sectorsPerBlock = CrashModel.blockSize / size
     var start = 0
     precondition(Int(write.offset) % size == 0 && write.bytes.count % size == 0)
     while start < write.bytes.count {

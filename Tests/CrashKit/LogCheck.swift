@@ -7,7 +7,7 @@ import Ext4Format
 ///
 /// Source: the kernel's Documentation/filesystems/ext4/journal.rst.
 struct LogCheck {
-  let base: BaseImage
+  let base: CrashBaseImage
 
   private static let magic: UInt32 = 0xC03B_3998
   private enum Kind: UInt32 {
@@ -20,11 +20,12 @@ struct LogCheck {
   func complaint(about requests: [RecordedRequest]) -> String? {
     for case .write(let write) in requests {
       let first = Int(write.offset) / CrashImage.sectorSize
-      guard base.isLog(first), Int(write.offset) % Model.blockSize == 0 else { continue }
-      for start in stride(from: 0, to: write.bytes.count, by: Model.blockSize) {
-        let block = Array(write.bytes[start..<min(start + Model.blockSize, write.bytes.count)])
+      guard base.isLog(first), Int(write.offset) % CrashModel.blockSize == 0 else { continue }
+      for start in stride(from: 0, to: write.bytes.count, by: CrashModel.blockSize) {
+        let block = Array(write.bytes[start..<min(start + CrashModel.blockSize, write.bytes.count)])
         if let complaint = complaint(about: block) {
-          return "block \(Int(write.offset) / Model.blockSize + start / Model.blockSize) of the "
+          return
+            "block \(Int(write.offset) / CrashModel.blockSize + start / CrashModel.blockSize) of the "
             + "journal \(complaint)"
         }
       }
@@ -38,7 +39,7 @@ struct LogCheck {
       return "begins as a block of the journal's own and is of none of its kinds"
     }
     // The commit's checksum is in its head, that of the others at the end.
-    let place = kind == .commit ? 16 : Model.blockSize - 4
+    let place = kind == .commit ? 16 : CrashModel.blockSize - 4
     let stored = block.rawBytes.be32(place)
     var blank = block
     for index in place..<place + 4 { blank[index] = 0 }

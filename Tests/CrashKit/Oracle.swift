@@ -20,15 +20,15 @@ import Ext4Format
 /// 7. *Nothing else*: no block where the model has a hole, no name or attribute it does not know.
 struct Oracle {
   /// After 0, 1, 2 ... operations.
-  private let states: [Model]
+  private let states: [CrashModel]
   let floor: Int
 
   /// - Parameters:
   ///   - operations: nil where one failed and changed nothing.
   ///   - returned: how many of them had returned; a sync among these is confirmed.
   init(
-    base: Model, _ operations: [CrashOperation?], returned: Int
-  ) throws(Model.Impossible) {
+    base: CrashModel, _ operations: [CrashOperation?], returned: Int
+  ) throws(CrashModel.Impossible) {
     var model = base.copy()
     var states = [model]
     for (index, operation) in operations.enumerated() {
@@ -65,18 +65,18 @@ struct Oracle {
 
 private struct Comparison {
   let image: ImageContents
-  let model: Model
+  let model: CrashModel
   let prefix: Int
   var differences: [String] = []
   private var imageOf: [Int: UInt32] = [:]
 
-  init(image: ImageContents, model: Model, prefix: Int) {
+  init(image: ImageContents, model: CrashModel, prefix: Int) {
     self.image = image
     self.model = model
     self.prefix = prefix
   }
 
-  mutating func run() { compare("/", Model.root, 2) }
+  mutating func run() { compare("/", CrashModel.root, 2) }
 
   private mutating func compare(_ path: String, _ key: Int, _ number: UInt32) {
     if let known = imageOf[key] {
@@ -117,7 +117,7 @@ private struct Comparison {
   }
 
   private mutating func compareEntries(
-    _ path: String, _ node: Model.Node, _ found: ImageContents.Node
+    _ path: String, _ node: CrashModel.Node, _ found: ImageContents.Node
   ) {
     var names = found.entries
     if path == "/" { names["lost+found"] = nil }
@@ -133,7 +133,7 @@ private struct Comparison {
   }
 
   private mutating func compareContents(
-    _ path: String, _ node: Model.Node, _ found: ImageContents.Node
+    _ path: String, _ node: CrashModel.Node, _ found: ImageContents.Node
   ) {
     let size = Int(clamping: found.size)
     if !mayHaveSize(size, node, found) {
@@ -144,16 +144,18 @@ private struct Comparison {
     for block in 0..<max(node.blocks.count, found.blocks.count) {
       let expected = block < node.blocks.count ? node.blocks[block] : .hole
       let there = block < found.blocks.count ? found.blocks[block] : .hole
-      compare(path, block, expected, there, visible: size - block * Model.blockSize)
+      compare(path, block, expected, there, visible: size - block * CrashModel.blockSize)
     }
   }
 
-  private func mayHaveSize(_ size: Int, _ node: Model.Node, _ found: ImageContents.Node) -> Bool {
+  private func mayHaveSize(_ size: Int, _ node: CrashModel.Node, _ found: ImageContents.Node)
+    -> Bool
+  {
     if node.explicitSizes.contains(size) { return true }
     guard size > node.explicitSizes.min() ?? 0, size <= node.size,
-      size == node.size || size % Model.blockSize == 0
+      size == node.size || size % CrashModel.blockSize == 0
     else { return false }
-    let last = (size - 1) / Model.blockSize
+    let last = (size - 1) / CrashModel.blockSize
     // A last block that was punched or zeroed holds nothing back.
     if size == node.size {
       guard last < node.blocks.count, case .cell = node.blocks[last] else { return true }
@@ -163,7 +165,7 @@ private struct Comparison {
   }
 
   private mutating func compare(
-    _ path: String, _ block: Int, _ expected: Model.Block, _ there: ImageContents.Block,
+    _ path: String, _ block: Int, _ expected: CrashModel.Block, _ there: ImageContents.Block,
     visible: Int
   ) {
     switch (expected, there) {
@@ -171,13 +173,13 @@ private struct Comparison {
     case (.cell(let cell), .hole) where !cell.mustExist && !cell.isOverUnwritten: return
     case (.cell(let cell), .unwritten) where !cell.mustExist && cell.isOverUnwritten: return
     case (.cell(let cell), .written(let address)):
-      compare(path, block, cell, address, visible: min(visible, Model.blockSize))
+      compare(path, block, cell, address, visible: min(visible, CrashModel.blockSize))
     default:
       differences.append("block \(block) of \(path) is \(there), not \(name(expected))")
     }
   }
 
-  private func name(_ block: Model.Block) -> String {
+  private func name(_ block: CrashModel.Block) -> String {
     switch block {
     case .hole: "hole"
     case .unwritten: "unwritten"

@@ -11,9 +11,9 @@ public struct SequenceMaker {
     var commits: Bool { [.fsync, .fdatasync, .sync].contains(self) }
   }
 
-  private let base: BaseImage
+  private let base: CrashBaseImage
 
-  public init(_ base: BaseImage) { self.base = base }
+  public init(_ base: CrashBaseImage) { self.base = base }
 
   /// When the metadata of the first operation is committed: not before the second, by the timer in
   /// between, by somebody's fsync of another file, or while the second is under way.
@@ -88,12 +88,12 @@ public struct SequenceMaker {
   /// A sequence that grows, with a model that knows how large files are.
   private struct Draft {
     var operations: [CrashOperation] = []
-    private var model: Model
+    private var model: CrashModel
     /// Where a file that was called by a key is now.
     private var names: [String: String] = [:]
     private var fresh = 0
 
-    init(_ model: Model) { self.model = model }
+    init(_ model: CrashModel) { self.model = model }
 
     /// Where what was at `path` is after a rename, or the file made last, if it is there no more.
     func follow(_ path: String) -> String {
@@ -133,7 +133,7 @@ public struct SequenceMaker {
 
     /// Something with the contents of a file, at any place.
     mutating func add(anywhere path: String, _ random: inout SeededGenerator) {
-      let block = Model.blockSize
+      let block = CrashModel.blockSize
       let offset = random.below(28) * block
       let count = (1 + random.below(12)) * block
       let odd = random.below(block)

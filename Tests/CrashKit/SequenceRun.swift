@@ -26,7 +26,7 @@ struct SequenceRun {
     operations = [CrashOperation?](repeating: nil, count: count)
     requests = []
     do throws(FileSystemError) {
-      var driver = Driver(try FileSystem(device: device, options: BaseImage.openOptions))
+      var driver = Driver(try FileSystem(device: device, options: CrashBaseImage.openOptions))
       start.become(image)
       openingRequests = recording.takeRequests()
       var index = 0

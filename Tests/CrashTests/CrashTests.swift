@@ -90,7 +90,7 @@ import Testing
   }
 
   @Test func sequencesAreWrittenDownAndReadBack() throws {
-    let base = try Campaign.makeBase()
+    let base = try CrashCampaign.makeBase()
     let maker = SequenceMaker(base)
     for seed in 0..<50 as Range<UInt64> {
       let sequence = maker.random(8, seed: seed)

@@ -118,7 +118,7 @@ public struct FaultRunner: Sendable {
       let session = try Session(overlay)
       let fs = session.fs
       mustBeChecked = fs.uncleanWarning != nil || fs.readOnlyReason != nil
-      var walk = Walk()
+      var walk = TreeWalk()
       walk.visit(fs)
       found += walk.errors
       result.violations += differences(confirmed, "synced", fs)

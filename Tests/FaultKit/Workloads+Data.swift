@@ -59,7 +59,7 @@ extension Workload {
     },
     Workload("read everything old") { session in
       session.step { (fs) throws(FileSystemError) in
-        var walk = Walk()
+        var walk = TreeWalk()
         walk.visit(fs)
         for error in walk.errors { throw error }
       }

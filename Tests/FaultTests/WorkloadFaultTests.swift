@@ -11,7 +11,7 @@ import Testing
   @Test(arguments: ["mkdir and rmdir", "mode, owner and times", "attributes in the inode"])
   func noInodeIsLostToAReadAtTheWrongPlace(_ name: String) throws {
     let workloads = Workload.all.filter { $0.name == name }
-    let report = try Campaign().run(workloads, judgedShare: 1 << 30) {
+    let report = try FaultCampaign().run(workloads, judgedShare: 1 << 30) {
       $0.fault == .misdirectedRead
     }
     #expect(report.runCount > 10)
@@ -26,7 +26,7 @@ import Testing
       Workload.all.first { $0.recipe == recipe }
     }
     #expect(workloads.count == FaultImage.Recipe.allCases.count)
-    let report = try Campaign().run(workloads, judgedShare: 8) { $0.fault == .badBlock }
+    let report = try FaultCampaign().run(workloads, judgedShare: 8) { $0.fault == .badBlock }
     #expect(report.violations == [])
     // Four blocks, each of them once and for good; who is told how often is the cache's to decide.
     #expect(report.runCount == 8 * workloads.count)
@@ -39,8 +39,8 @@ import Testing
   func everyPromiseHoldsAfterEveryFault() throws {
     let isLong = Environment.value("EXTANT_LONG") == "1"
     let seed = isLong ? 0 : Seed.take()
-    let report = try Campaign().run(Workload.all, judgedShare: isLong ? 8 : 3) { one in
-      isLong || (Campaign.number(of: one) ^ seed) % 97 == 0
+    let report = try FaultCampaign().run(Workload.all, judgedShare: isLong ? 8 : 3) { one in
+      isLong || (FaultCampaign.number(of: one) ^ seed) % 97 == 0
     }
     for line in report.lines { print(line) }
     #expect(report.hung == nil)

@@ -65,15 +65,15 @@ struct CrashCommand: ParsableCommand {
 
   func run() throws {
     let seed = seed.value
-    Campaign.stopTheClock()
-    let base = try Campaign.makeBase(hasJournal: !noJournal)
+    CrashCampaign.stopTheClock()
+    let base = try CrashCampaign.makeBase(hasJournal: !noJournal)
     let list = try chosen(base, seed)
     try plant()
     if trace {
-      for sequence in list { Campaign.trace(sequence, on: base).forEach { print($0) } }
+      for sequence in list { CrashCampaign.trace(sequence, on: base).forEach { print($0) } }
       return
     }
-    var options = Campaign.Options()
+    var options = CrashCampaign.Options()
     options.seed = seed
     options.workers = workers
     options.complete = complete
@@ -87,7 +87,7 @@ struct CrashCommand: ParsableCommand {
     options.states = states
     options.keepsImages = dump != nil
     print("seed \(Seed.text(seed)), \(list.count) sequences")
-    let campaign = Campaign(base, list, options)
+    let campaign = CrashCampaign(base, list, options)
     let reporter = Reporter(campaign)
     reporter.start()
     let result = campaign.run()
@@ -103,7 +103,7 @@ struct CrashCommand: ParsableCommand {
     if !result.violations.isEmpty { throw ExitCode.failure }
   }
 
-  private func chosen(_ base: BaseImage, _ seed: UInt64) throws -> [CrashSequence] {
+  private func chosen(_ base: CrashBaseImage, _ seed: UInt64) throws -> [CrashSequence] {
     if let ops {
       return try ops.split(separator: ";").map { text in
         guard let sequence = CrashSequence(String(text)) else {
@@ -132,9 +132,9 @@ struct CrashCommand: ParsableCommand {
 
 /// Says every ten seconds how far it is.
 private final class Reporter: Sendable {
-  private let campaign: Campaign
+  private let campaign: CrashCampaign
 
-  init(_ campaign: Campaign) { self.campaign = campaign }
+  init(_ campaign: CrashCampaign) { self.campaign = campaign }
 
   func start() {
     Thread.detachNewThread { [campaign] in

@@ -31,7 +31,7 @@ struct FaultsCommand: ParsableCommand {
   func run() throws {
     let workloads = Workload.all.filter { workload.isEmpty || $0.name.contains(workload) }
     let start = ContinuousClock.now
-    let campaign = Campaign(say: say)
+    let campaign = FaultCampaign(say: say)
     let report = try campaign.run(workloads, judgedShare: judged, threads: threads) {
       [fault, index, trace] one in
       let isWanted =

@@ -47,13 +47,13 @@ struct TortureCommand: ParsableCommand {
       throw ValidationError("the kernel's ext4 is the judge: that needs root and loop devices")
     }
     let members = try with.split(separator: ",").map { name in
-      guard let member = Campaign.Member(rawValue: String(name)) else {
+      guard let member = TortureCampaign.Member(rawValue: String(name)) else {
         throw ValidationError("nobody is called \(name)")
       }
       return member
     }
     let chosen = seed.value
-    var campaign = Campaign(
+    var campaign = TortureCampaign(
       seed: chosen, count: ops, members: members, program: program.path)
     campaign.roundLength = roundLength
     campaign.keepsGoing = keepGoing
@@ -71,7 +71,7 @@ struct TortureCommand: ParsableCommand {
     print("\(ops) operations, all agree (seed \(Seed.text(chosen)))")
   }
 
-  private func one(_ seed: UInt64, _ campaign: Campaign) throws {
+  private func one(_ seed: UInt64, _ campaign: TortureCampaign) throws {
     let indices = only.map { $0.split(separator: ",").compactMap { Int($0) } }
     let configuration = RoundConfiguration(
       seed: seed, blockSize: blockSize ?? 4096, count: ops, indices: indices,
@@ -81,17 +81,17 @@ struct TortureCommand: ParsableCommand {
     if trace { round.observe = { print("\($0): \($1): \($2)") } }
     round.progress = campaign.progress
     guard let disagreement = try round.run() else { return print("all agree") }
-    print(Campaign.words(configuration, disagreement))
+    print(TortureCampaign.words(configuration, disagreement))
     if minimise { try shrink(configuration, campaign) }
     throw ExitCode.failure
   }
 
-  private func shrink(_ configuration: RoundConfiguration, _ campaign: Campaign) throws {
+  private func shrink(_ configuration: RoundConfiguration, _ campaign: TortureCampaign) throws {
     say("making it smaller ...")
     let small = Shrink(configuration, cast: campaign.cast).run()
     for (index, operation) in small.operations { print("  \(index): \(operation)") }
     if let disagreement = try Round(small, cast: campaign.cast).run() {
-      print(Campaign.words(small, disagreement))
+      print(TortureCampaign.words(small, disagreement))
     }
   }
 }

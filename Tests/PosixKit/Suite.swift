@@ -5,12 +5,12 @@ import TestSupport
 /// Cases, done by the kernel and by somebody else, and the answers held side by side.
 public struct Suite: Sendable {
   public var cases: [Case]
-  public var judge = Participant.kernel()
-  public var candidate: Participant
+  public var judge = Respondent.kernel()
+  public var candidate: Respondent
   /// Told before each case, by whoever does it.
-  public var progress: @Sendable (_ participant: String, _ test: String) -> Void = { _, _ in }
+  public var progress: @Sendable (_ respondent: String, _ test: String) -> Void = { _, _ in }
 
-  public init(_ cases: [Case], candidate: Participant) {
+  public init(_ cases: [Case], candidate: Respondent) {
     self.cases = cases
     self.candidate = candidate
   }
@@ -74,11 +74,11 @@ public struct Suite: Sendable {
   ) throws -> [Part] {
     let parts = Mutex<[Int: Result<Part, any Error>]>([:])
     let done = DispatchGroup()
-    for (index, participant) in [judge, candidate].enumerated() {
+    for (index, respondent) in [judge, candidate].enumerated() {
       done.enter()
       let thread = Thread {
         let result = Result {
-          try Self.part(cases, stage, participant, directory, index, self.progress)
+          try Self.part(cases, stage, respondent, directory, index, self.progress)
         }
         parts.withLock { $0[index] = result }
         done.leave()
@@ -91,21 +91,21 @@ public struct Suite: Sendable {
   }
 
   private static func part(
-    _ cases: [Case], _ stage: Stage, _ participant: Participant, _ directory: TemporaryDirectory,
+    _ cases: [Case], _ stage: Stage, _ respondent: Respondent, _ directory: TemporaryDirectory,
     _ index: Int, _ progress: (String, String) -> Void
   ) throws -> Part {
     var part = Part()
     let point = directory("mount\(index)")
-    let (image, mount) = try participant.mount(stage, directory("image\(index)"), point)
+    let (image, mount) = try respondent.mount(stage, directory("image\(index)"), point)
     let interpreter = try Interpreter(root: point)
     for test in cases {
-      progress(participant.name, test.name)
+      progress(respondent.name, test.name)
       part.transcripts.append(try interpreter.run(test))
     }
     interpreter.finish()
     try mount.unmount()
     if let complaint = try image.complaint() {
-      part.complaints.append("\(participant.name), \(stage): \(complaint)")
+      part.complaints.append("\(respondent.name), \(stage): \(complaint)")
     }
     return part
   }

@@ -26,14 +26,14 @@ struct SideBySideTests {
     try run([.relay], count: 3000)
   }
 
-  private func run(_ members: [Campaign.Member], count: Int) throws {
-    var campaign = Campaign(
+  private func run(_ members: [TortureCampaign.Member], count: Int) throws {
+    var campaign = TortureCampaign(
       seed: Seed.take(), count: count, members: members, program: Self.program)
     campaign.roundLength = 1000
     // A few of the profiles each time; the seed decides which.
-    campaign.firstProfile = Int(campaign.seed % UInt64(Campaign.profiles.count))
+    campaign.firstProfile = Int(campaign.seed % UInt64(TortureCampaign.profiles.count))
     for (configuration, disagreement) in try campaign.run() {
-      Issue.record("\(Campaign.words(configuration, disagreement))")
+      Issue.record("\(TortureCampaign.words(configuration, disagreement))")
     }
   }
 }

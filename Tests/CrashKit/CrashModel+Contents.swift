@@ -1,7 +1,7 @@
 /// Contents of files in the model, block by block. Rules as in docs/FALLOCATE.md.
-extension Model.Node {
-  private static var blockSize: Int { Model.blockSize }
-  private static let zeros = [UInt8](repeating: 0, count: Model.blockSize)
+extension CrashModel.Node {
+  private static var blockSize: Int { CrashModel.blockSize }
+  private static let zeros = [UInt8](repeating: 0, count: CrashModel.blockSize)
 
   /// Everything is on the medium.
   mutating func confirm() {

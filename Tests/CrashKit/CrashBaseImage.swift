@@ -6,7 +6,7 @@ import ExtantMake
 import TestSupport
 
 /// A small filesystem with known contents: what every sequence begins with.
-public final class BaseImage: @unchecked Sendable {
+public final class CrashBaseImage: @unchecked Sendable {
   /// The whole image, closed cleanly.
   let bytes: [UInt8]
   /// Which bytes are the journal's log, behind its superblock: sectors.
@@ -14,10 +14,10 @@ public final class BaseImage: @unchecked Sendable {
   private let logBlocks: Set<Int>
   let journalUUID: [UInt8]
   /// Never changed once it is here.
-  private let settled: Model
+  private let settled: CrashModel
 
   /// What it holds; a copy of its own for each caller.
-  func model() -> Model { settled.copy() }
+  func model() -> CrashModel { settled.copy() }
 
   /// In bytes. The smallest that has a journal, of 1,024 blocks, and room beside it.
   static let byteCount = 2_560 << 10
@@ -56,7 +56,7 @@ public final class BaseImage: @unchecked Sendable {
     options.inodeTables = .zeroed
     try makeFileSystem(on: device, options)
     var driver = Driver(try FileSystem(device: device, options: Self.openOptions))
-    var model = Model()
+    var model = CrashModel()
     for (index, operation) in Self.recipe.enumerated() {
       try driver.perform(operation, tag: index)
       try model.apply(operation, index: index, tag: index, isConfirmed: true)
@@ -70,22 +70,22 @@ public final class BaseImage: @unchecked Sendable {
     let image = device.contents
     var bytes = image.bytes.array()
     for (address, isUsed) in contents.usedBlocks.enumerated() where !isUsed {
-      let start = address * Model.blockSize
-      for place in start..<start + Model.blockSize { bytes[place] = CrashBytes.poison }
+      let start = address * CrashModel.blockSize
+      for place in start..<start + CrashModel.blockSize { bytes[place] = CrashBytes.poison }
     }
     self.bytes = bytes
     settled = model
-    let sectors = Model.blockSize / CrashImage.sectorSize
+    let sectors = CrashModel.blockSize / CrashImage.sectorSize
     logSectors = contents.journalBlocks.dropFirst().map { $0 * sectors..<($0 + 1) * sectors }
     logBlocks = Set(contents.journalBlocks.dropFirst())
     // s_uuid of the journal's superblock.
-    let journal = (contents.journalBlocks.first ?? 0) * Model.blockSize
+    let journal = (contents.journalBlocks.first ?? 0) * CrashModel.blockSize
     journalUUID = Array(bytes[journal + 0x30..<journal + 0x40])
   }
 
   /// Whether a sector is in the journal's log.
   func isLog(_ sector: Int) -> Bool {
-    logBlocks.contains(sector * CrashImage.sectorSize / Model.blockSize)
+    logBlocks.contains(sector * CrashImage.sectorSize / CrashModel.blockSize)
   }
 
   struct BrokenImage: Error { var problem: String }

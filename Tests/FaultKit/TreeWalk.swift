@@ -2,7 +2,7 @@ import Extant
 import ExtantBase
 
 /// Reads everything that is reachable: names, attributes, extended attributes, contents, extents.
-struct Walk {
+struct TreeWalk {
   var errors: [FileSystemError] = []
   var inodeCount = 0
 

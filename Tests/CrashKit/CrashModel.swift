@@ -1,7 +1,7 @@
 /// What a filesystem holds, as a program that never saw ext4 would keep it; with one addition: of
 /// each block of data it knows every value that the medium may have for it.
 ///
-/// A `Model` is the state after some prefix of a sequence. What a crash may leave is said in
+/// A `CrashModel` is the state after some prefix of a sequence. What a crash may leave is said in
 /// `Oracle`; the parts of it that depend on history are kept here:
 ///
 /// - A *cell* is a block of data with an identity. Overwriting adds a value to it; collapse and
@@ -15,7 +15,7 @@
 ///   late (delayed allocation), or its extent is still marked unwritten.
 /// - The size on the medium may lag behind while such cells exist, since it grows as their blocks
 ///   get their homes. Sizes set on purpose (truncate, fallocate) are metadata and do not lag.
-struct Model {
+struct CrashModel {
   static let blockSize = 1024
   static let root = 0
 
@@ -212,7 +212,7 @@ struct Model {
   }
 
   /// A copy of a settled model, whose cells are its own.
-  func copy() -> Model {
+  func copy() -> CrashModel {
     var copy = self
     for (key, node) in nodes {
       copy.nodes[key]?.blocks = node.blocks.map { block in

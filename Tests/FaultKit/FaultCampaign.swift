@@ -6,7 +6,7 @@ import TestSupport
 import Threading
 
 /// Many cases, on several threads, with a watchdog.
-public final class Campaign: Sendable {
+public final class FaultCampaign: Sendable {
   public struct Report: Sendable {
     public var workloadCount = 0
     public var requestCount = 0

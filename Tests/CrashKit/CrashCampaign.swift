@@ -4,7 +4,7 @@ import TestSupport
 import Threading
 
 /// Many sequences on some threads, and what came of it.
-public final class Campaign: @unchecked Sendable {
+public final class CrashCampaign: @unchecked Sendable {
   public struct Options: Sendable {
     public var seed: UInt64 = 1
     /// Threads.
@@ -68,13 +68,14 @@ public final class Campaign: @unchecked Sendable {
     var isStopped = false
   }
 
-  private let base: BaseImage
+  private let base: CrashBaseImage
   private let sequences: [CrashSequence]
   private let options: Options
   private let state = Guarded(State(), .unranked)
   private let start = Clock.monotonicNanoseconds()
 
-  public init(_ base: BaseImage, _ sequences: [CrashSequence], _ options: Options = Options()) {
+  public init(_ base: CrashBaseImage, _ sequences: [CrashSequence], _ options: Options = Options())
+  {
     self.base = base
     self.sequences = sequences
     self.options = options
@@ -149,31 +150,31 @@ public final class Campaign: @unchecked Sendable {
   }
 }
 
-extension Campaign {
+extension CrashCampaign {
   /// Lets the time of day stand still in this process, so that equal states are equal to the byte.
   public static func stopTheClock() {
-    Clock.standstill.store(BaseImage.time, ordering: .relaxed)
+    Clock.standstill.store(CrashBaseImage.time, ordering: .relaxed)
   }
 
   /// Makes the base image.
   ///
   /// - Parameter hasJournal: without one a commit writes in place, and half of it may be there: what
   ///   the harness must find.
-  public static func makeBase(hasJournal: Bool = true) throws -> BaseImage {
-    try BaseImage(hasJournal: hasJournal)
+  public static func makeBase(hasJournal: Bool = true) throws -> CrashBaseImage {
+    try CrashBaseImage(hasJournal: hasJournal)
   }
 }
 
-extension Campaign {
+extension CrashCampaign {
   /// What a sequence asks of the device, a line for each request, for people.
-  public static func trace(_ sequence: CrashSequence, on base: BaseImage) -> [String] {
+  public static func trace(_ sequence: CrashSequence, on base: CrashBaseImage) -> [String] {
     let image = CrashImage(copying: base.bytes)
     let run = SequenceRun(sequence, on: image, start: CrashImage(copying: base.bytes))
     let lines = run.requests.map { request in
       switch request {
       case .write(let write):
-        let first = Int(write.offset) / Model.blockSize
-        let last = (Int(write.offset) + write.bytes.count - 1) / Model.blockSize
+        let first = Int(write.offset) / CrashModel.blockSize
+        let last = (Int(write.offset) + write.bytes.count - 1) / CrashModel.blockSize
         return (write.isDurable ? "durable write " : "write ")
           + (first == last ? "\(first)" : "\(first)-\(last)") + beginnings(write.bytes)
       case .flush: return "flush"
@@ -188,7 +189,7 @@ extension Campaign {
 
   /// The first four bytes of each block.
   private static func beginnings(_ bytes: [UInt8]) -> String {
-    stride(from: 0, to: bytes.count, by: Model.blockSize).map { start in
+    stride(from: 0, to: bytes.count, by: CrashModel.blockSize).map { start in
       " "
         + bytes[start..<min(start + 4, bytes.count)].map { byte in
           (byte < 16 ? "0" : "") + String(byte, radix: 16)

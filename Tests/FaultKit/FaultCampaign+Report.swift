@@ -1,4 +1,4 @@
-extension Campaign.Report {
+extension FaultCampaign.Report {
   /// For people: figures, a table of outcomes, broken promises.
   public var lines: [String] {
     var lines = [

@@ -1,7 +1,7 @@
 import TestSupport
 
 /// Many rounds, each on fresh images, with seeds drawn from one.
-public struct Campaign {
+public struct TortureCampaign {
   public enum Member: String, CaseIterable, Sendable {
     /// Our mount, through system calls and the public ioctls.
     case mount
