@@ -38,7 +38,10 @@ let package = Package(
     // System libraries and the C that Swift cannot say.
     .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
     .systemLibrary(name: "CFuse3", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
-    .target(name: "CExtantSystem"),
+    .target(name: "CThreads"),
+    .target(name: "CFiles"),
+    .target(name: "CProcesses"),
+    .target(name: "CFuseTransport"),
     .target(name: "ExtantFallocate"),
 
     // The boxes of docs/ARCHITECTURE.md; an arrow there is a dependency here.
@@ -46,8 +49,8 @@ let package = Package(
     .target(
       name: "ExtantBase", dependencies: [system],
       swiftSettings: strict + [.define("EXTANT_PLANTED_BUGS", .when(configuration: .debug))]),
-    box("Threading", ["CExtantSystem"]),
-    box("BlockIO", ["ExtantBase", "Threading", "CExtantSystem", system]),
+    box("Threading", ["CThreads"]),
+    box("BlockIO", ["ExtantBase", "Threading", "CFiles", system]),
     box("Ext4Format", ["ExtantBase", "CISAL", system]),
     box("ExtentMap", ["ExtantBase"]),
     box("BlockCache", ["ExtantBase", "BlockIO", "Threading"]),
@@ -63,14 +66,14 @@ let package = Package(
     box(
       "ExtantFuse",
       [
-        "ExtantBase", "BlockIO", "Ext4Format", "Extant", "CFuse3", "Threading", "CExtantSystem",
-        logging, system,
+        "ExtantBase", "BlockIO", "Ext4Format", "Extant", "Threading", "CFuse3", "CFuseTransport",
+        "CFiles", "CProcesses", logging, system,
       ]),
     .executableTarget(
       name: "ExtantCLI",
       dependencies: [
         "Extant", "ExtantMake", "ExtantFuse", "ExtantCheck", "ExtantBase", "Ext4Format", "BlockIO",
-        "CExtantSystem", argumentParser, system,
+        "CFiles", "CProcesses", argumentParser, system,
       ],
       swiftSettings: strict),
 

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CProcesses
 import Glibc
 
 /// The end of a command by a signal: Ctrl-C, kill, a reader that went away.

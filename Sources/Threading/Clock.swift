@@ -1,4 +1,4 @@
-import CExtantSystem
+import CThreads
 import Synchronization
 
 /// The clocks of the engine, so that a test can replace them in one place.

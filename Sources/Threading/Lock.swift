@@ -1,4 +1,4 @@
-import CExtantSystem
+import CThreads
 
 /// A mutual-exclusion lock. Not recursive.
 @safe public final class Lock: @unchecked Sendable {

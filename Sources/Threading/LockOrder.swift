@@ -1,4 +1,4 @@
-import CExtantSystem
+import CThreads
 
 /// What each thread holds, in debug builds: taking a lock against `LockRank` ends the program there and
 /// then. In release builds nothing is left of it.

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CThreads
 
 /// Tells the running threads apart. A number is used again once its thread has ended.
 public enum ThreadIdentity {

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CThreads
 
 /// A thread that runs one body and is joined before its owner goes away.
 @safe public final class WorkerThread: @unchecked Sendable {

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CProcesses
 import ExtantCheck
 import Glibc
 import Synchronization

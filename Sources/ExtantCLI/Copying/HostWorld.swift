@@ -1,4 +1,4 @@
-import CExtantSystem
+import CFiles
 import ExtantBase
 import Glibc
 import SystemPackage

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CFiles
 import Extant
 import ExtantBase
 import ExtantFuse

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CFiles
 import CFuse3
 import SystemPackage
 

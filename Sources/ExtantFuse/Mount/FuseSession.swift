@@ -1,4 +1,5 @@
-import CExtantSystem
+import CFuseTransport
+import CProcesses
 import CFuse3
 import Glibc
 import SystemPackage

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CProcesses
 import Glibc
 import SystemPackage
 

@@ -1,4 +1,4 @@
-import CExtantSystem
+import CProcesses
 import CFuse3
 import Glibc
 import Logging

@@ -1,5 +1,6 @@
 import BlockIO
-import CExtantSystem
+import CFiles
+import CProcesses
 import CFuse3
 import Extant
 import ExtantBase

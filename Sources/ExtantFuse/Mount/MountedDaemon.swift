@@ -1,4 +1,4 @@
-import CExtantSystem
+import CProcesses
 import CFuse3
 import ExtantBase
 import Glibc

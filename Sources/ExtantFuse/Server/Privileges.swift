@@ -1,4 +1,4 @@
-import CExtantSystem
+import CFuseTransport
 import Extant
 import ExtantBase
 import Threading

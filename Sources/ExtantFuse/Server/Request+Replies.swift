@@ -1,4 +1,4 @@
-import CExtantSystem
+import CFuseTransport
 import CFuse3
 import Extant
 import ExtantBase

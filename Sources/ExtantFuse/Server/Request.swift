@@ -1,4 +1,3 @@
-import CExtantSystem
 import CFuse3
 import Extant
 import ExtantBase

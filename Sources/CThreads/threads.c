@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "CExtantSystem.h"
+#include "Threads.h"
 
 #include <signal.h>
 #include <string.h>

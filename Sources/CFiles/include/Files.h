@@ -1,7 +1,7 @@
-// File calls that swift-system does not have. Used by BlockIO, and by the tools for mounts.
-// Each returns 0 or an errno, never -1.
-#ifndef CEXTANTSYSTEM_FILES_H
-#define CEXTANTSYSTEM_FILES_H
+// File calls that swift-system does not have. Used by BlockIO, ExtantFuse and the program.
+// Each returns 0 or an errno, never -1, unless it says otherwise.
+#ifndef CFILES_FILES_H
+#define CFILES_FILES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +54,9 @@ int csys_file_set_size(int fd, uint64_t byte_count);
 // Makes the entry of `path` in its directory durable.
 int csys_file_sync_directory(const char *path);
 
+// Makes the filesystem that `fd` is of durable.
+int csys_syncfs(int fd);
+
 // Where the first byte at or after `offset` is that is in no hole; ENXIO: nowhere. Moves the
 // descriptor's own place, which nothing here uses.
 int csys_file_seek_data(int fd, uint64_t offset, uint64_t *found);
@@ -61,6 +64,11 @@ int csys_file_seek_data(int fd, uint64_t offset, uint64_t *found);
 // Gives the range back: hole in a file (the size stays), BLKDISCARD on a block device.
 int csys_file_punch(int fd, uint64_t offset, uint64_t count);
 int csys_block_device_discard(int fd, uint64_t offset, uint64_t count);
+
+int csys_fallocate(int fd, int mode, int64_t offset, int64_t length);
+
+// ioctl(2) with a pointer argument: 0 or more, or the errno negated.
+int csys_ioctl(int fd, unsigned long request, void *argument);
 
 // Whether the kernel refuses writes to a block device, though it can be opened for them.
 int csys_block_device_is_read_only(int fd);

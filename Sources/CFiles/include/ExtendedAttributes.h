@@ -1,7 +1,7 @@
 // The extended attributes of the host's files, for programs that copy them; links are not followed.
 // Each returns a count of 0 or more, or the errno negated.
-#ifndef CEXTANTSYSTEM_EXTENDEDATTRIBUTES_H
-#define CEXTANTSYSTEM_EXTENDEDATTRIBUTES_H
+#ifndef CFILES_EXTENDEDATTRIBUTES_H
+#define CFILES_EXTENDEDATTRIBUTES_H
 
 #include <errno.h>
 #include <stddef.h>

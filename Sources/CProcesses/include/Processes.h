@@ -1,6 +1,6 @@
 // Processes, signals and mounts: what Swift's Glibc leaves out. Used by ExtantFuse and the program.
-#ifndef CEXTANTSYSTEM_PROCESSES_H
-#define CEXTANTSYSTEM_PROCESSES_H
+#ifndef CPROCESSES_PROCESSES_H
+#define CPROCESSES_PROCESSES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,15 +34,6 @@ void csys_end_by_signal(int number);
 
 // Makes SIGUSR1 interrupt a blocking system call of the calling thread, and do nothing else.
 void csys_make_sigusr1_interrupt(void);
-
-// ioctl(2) with a pointer argument: 0 or more, or -errno.
-int csys_ioctl(int fd, unsigned long request, void *argument);
-
-// fallocate(2): 0, or errno.
-int csys_fallocate(int fd, int mode, int64_t offset, int64_t length);
-
-// syncfs(2): 0, or errno.
-int csys_syncfs(int fd);
 
 // syslog(3) with the text as it is.
 void csys_syslog_open(const char *name);

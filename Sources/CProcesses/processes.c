@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -102,17 +101,6 @@ void csys_make_sigusr1_interrupt(void) {
   sigaddset(&set, SIGUSR1);
   pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
-
-int csys_ioctl(int fd, unsigned long request, void *argument) {
-  int result = ioctl(fd, request, argument);
-  return result < 0 ? -errno : result;
-}
-
-int csys_fallocate(int fd, int mode, int64_t offset, int64_t length) {
-  return fallocate(fd, mode, offset, length) ? errno : 0;
-}
-
-int csys_syncfs(int fd) { return syncfs(fd) ? errno : 0; }
 
 void csys_syslog_open(const char *name) { openlog(name, LOG_PID, LOG_DAEMON); }
 void csys_syslog(int priority, const char *text) { syslog(priority, "%s", text); }

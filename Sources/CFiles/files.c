@@ -1,7 +1,8 @@
 #define _GNU_SOURCE
-#include "CExtantSystem.h"
+#include "Files.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
@@ -194,6 +195,17 @@ int csys_file_datasync(int fd) {
   while (r < 0 && errno == EINTR);
   return r < 0 ? errno : 0;
 }
+
+int csys_ioctl(int fd, unsigned long request, void *argument) {
+  int result = ioctl(fd, request, argument);
+  return result < 0 ? -errno : result;
+}
+
+int csys_fallocate(int fd, int mode, int64_t offset, int64_t length) {
+  return fallocate(fd, mode, offset, length) ? errno : 0;
+}
+
+int csys_syncfs(int fd) { return syncfs(fd) ? errno : 0; }
 
 int csys_file_set_size(int fd, uint64_t byte_count) {
   if (byte_count > INT64_MAX) return EFBIG;

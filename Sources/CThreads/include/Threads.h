@@ -1,6 +1,6 @@
-// Locks, conditions, threads and clocks. Used by the Swift module Threading alone.
-#ifndef CEXTANTSYSTEM_THREADS_H
-#define CEXTANTSYSTEM_THREADS_H
+// Locks, conditions, threads and clocks: what Swift's libraries do not wrap. Used by Threading alone.
+#ifndef CTHREADS_THREADS_H
+#define CTHREADS_THREADS_H
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 // How FUSE requests are read and replies written: what libfuse 3.14 cannot negotiate or hides.
 // Used by ExtantFuse alone.
-#ifndef CEXTANTSYSTEM_FUSETRANSPORT_H
-#define CEXTANTSYSTEM_FUSETRANSPORT_H
+#ifndef CFUSETRANSPORT_FUSETRANSPORT_H
+#define CFUSETRANSPORT_FUSETRANSPORT_H
 
 #include <stddef.h>
 #include <sys/types.h>
