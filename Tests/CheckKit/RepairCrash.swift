@@ -1,3 +1,4 @@
+import DeviceFaults
 import BlockIO
 import Ext4Format
 import ExtantBase

@@ -1,3 +1,4 @@
+import DeviceFaults
 import BlockIO
 import CheckKit
 import Ext4Format

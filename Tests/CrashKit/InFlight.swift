@@ -1,4 +1,4 @@
-import BlockIO
+import DeviceFaults
 import Ext4Format
 import TestSupport
 

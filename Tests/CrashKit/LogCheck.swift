@@ -1,4 +1,4 @@
-import BlockIO
+import DeviceFaults
 import Ext4Format
 
 /// Looks at what is written into the journal's log: a block there that begins with the journal's

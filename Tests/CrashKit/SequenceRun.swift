@@ -1,3 +1,4 @@
+import DeviceFaults
 import BlockIO
 import Extant
 import ExtantBase

@@ -1,3 +1,4 @@
+import DeviceFaults
 import BlockIO
 @testable import Extant
 import ExtantBase

@@ -1,4 +1,4 @@
-import BlockIO
+import DeviceFaults
 
 /// What goes wrong, and what is promised then.
 public enum Fault: String, Sendable, CaseIterable {

@@ -19,12 +19,6 @@ import Threading
     let missing = Set(DeviceEvent.allCases).subtracting(heard.withLock { $0 })
     #expect(missing.map(\.rawValue).sorted() == [])
   }
-
-  @Test func aDeviceThatDoesNotListenIsNotTold() {
-    #expect(!MemoryDevice(byteCount: 512).listensToEvents)
-    let faulty = FaultyDevice(base: MemoryDevice(byteCount: 512), rules: FaultRules())
-    #expect(!faulty.listensToEvents)
-  }
 }
 
 /// Passes everything on, and keeps what it is told.

@@ -1,4 +1,4 @@
-import BlockIO
+import DeviceFaults
 import Extant
 
 /// How an image is mounted: the options of `extant mount -o`.

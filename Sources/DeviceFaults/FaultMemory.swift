@@ -1,3 +1,4 @@
+import BlockIO
 import ExtantBase
 import Threading
 

@@ -1,3 +1,4 @@
+import BlockIO
 import Threading
 
 /// Decides which rule hits a request: the state machine of QEMU's blkdebug, with rules that an

@@ -1,3 +1,4 @@
+import DeviceFaults
 import BlockIO
 import ExtantBase
 import SystemPackage
@@ -261,6 +262,11 @@ import Threading
     start = Clock.monotonicNanoseconds()
     #expect(fails { () throws(FileSystemError) in try both.flush() } != nil)
     #expect(Clock.monotonicNanoseconds() - start < 5_000_000_000)
+  }
+
+  @Test func aDeviceThatDoesNotListenIsNotTold() {
+    #expect(!memory.listensToEvents)
+    #expect(!FaultyDevice(base: memory, rules: FaultRules()).listensToEvents)
   }
 
   @Test func gatheredRequestsAreOneRequest() throws {

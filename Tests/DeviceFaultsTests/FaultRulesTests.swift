@@ -1,4 +1,5 @@
 import BlockIO
+import DeviceFaults
 import Testing
 
 import struct SystemPackage.Errno

@@ -1,3 +1,4 @@
+import BlockIO
 import SystemPackage
 
 /// One section of a rule file as text, and what it means.
