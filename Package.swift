@@ -81,7 +81,8 @@ let package = Package(
     // What tests share, and the programs that judge for longer than a test may.
     .target(name: "CTestSupport", path: "Tests/CTestSupport"),
     .target(
-      name: "TestSupport", dependencies: ["CTestSupport"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["CTestSupport", "BlockIO", "ExtantBase"],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
       name: "TortureKit",

@@ -1,10 +1,11 @@
 import BlockIO
 import ExtantBase
 import SystemPackage
+import TestSupport
 import Threading
 
 /// A memory device that fails where it is told, notes what it is asked, and can hold a transfer.
-final class ScriptedDevice: BlockDevice {
+final class ScriptedDevice: ForwardingDevice {
   struct Script {
     /// Offsets of blocks whose reads, or writes, fail.
     var badReads: Set<UInt64> = []
@@ -24,11 +25,9 @@ final class ScriptedDevice: BlockDevice {
 
   let memory: MemoryDevice
   let script = Guarded(Script(), .unranked)
-  var name: String { "scripted" }
-  var byteCount: UInt64 { memory.byteCount }
-  var isReadOnly: Bool { false }
+  var base: any BlockDevice { memory }
 
-  init(byteCount: UInt64) { memory = MemoryDevice(byteCount: byteCount) }
+  init(byteCount: UInt64) { memory = MemoryDevice(byteCount: byteCount, name: "scripted") }
 
   func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
     try checkRange(.read, at: offset, count: bytes.byteCount)
@@ -56,10 +55,6 @@ final class ScriptedDevice: BlockDevice {
     defer { endWrite(range) }
     try memory.write(buffers, at: offset)
   }
-
-  func flush() throws(FileSystemError) { try memory.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try memory.discard(range) }
-  func close() throws(FileSystemError) { try memory.close() }
 
   private func beginRead(_ range: Range<UInt64>) throws(FileSystemError) {
     wait { $0.holdsReads }

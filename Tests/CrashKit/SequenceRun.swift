@@ -3,6 +3,7 @@ import BlockIO
 import Extant
 import ExtantBase
 import Synchronization
+import TestSupport
 import Threading
 
 /// What happened on the device while a sequence ran.
@@ -21,13 +22,13 @@ struct SequenceRun {
 
   /// Runs `sequence` on `image` and leaves in `start` what was there when it began.
   init(_ sequence: CrashSequence, on image: CrashImage, start: CrashImage) {
-    let recording = RecordingDevice(base: image)
-    let device = HookedDevice(recording)
+    let device = EventHookDevice(image)
+    let recording = RecordingDevice(base: device)
     let count = sequence.operations.count
     operations = [CrashOperation?](repeating: nil, count: count)
     requests = []
     do throws(FileSystemError) {
-      var driver = Driver(try FileSystem(device: device, options: CrashBaseImage.openOptions))
+      var driver = Driver(try FileSystem(device: recording, options: CrashBaseImage.openOptions))
       start.become(image)
       openingRequests = recording.takeRequests()
       var index = 0
@@ -123,40 +124,14 @@ private final class Overlap: @unchecked Sendable {
 }
 
 /// A device that does something when the engine is about to.
-private final class HookedDevice: BlockDevice, @unchecked Sendable {
-  private let base: RecordingDevice
+private final class EventHookDevice: ForwardingDevice, @unchecked Sendable {
+  let base: any BlockDevice
   private var hooks: [DeviceEvent: () -> Void] = [:]
 
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { base.isReadOnly }
-
-  init(_ base: RecordingDevice) { self.base = base }
+  init(_ base: any BlockDevice) { self.base = base }
 
   /// To be called while nothing else runs.
   func hook(_ event: DeviceEvent, _ body: (() -> Void)?) { hooks[event] = body }
 
-  func note(_ event: DeviceEvent) {
-    base.note(event)
-    hooks[event]?()
-  }
-
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
-  }
-  func read(into buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: buffers, at: offset)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.write(bytes, at: offset)
-  }
-  func write(_ buffers: [BlockBuffer], at offset: UInt64) throws(FileSystemError) {
-    try base.write(buffers, at: offset)
-  }
-  func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.writeThrough(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try base.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
-  func close() throws(FileSystemError) { try base.close() }
+  func note(_ event: DeviceEvent) { hooks[event]?() }
 }

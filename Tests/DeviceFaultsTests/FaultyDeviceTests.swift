@@ -2,6 +2,7 @@ import DeviceFaults
 import BlockIO
 import ExtantBase
 import SystemPackage
+import TestSupport
 import Testing
 import Threading
 
@@ -305,24 +306,4 @@ import Threading
     try write(1, at: 512, to: device)
     #expect(said.withLock { $0 } == ["disk: write at byte 512: lost, injected by r.conf:1"])
   }
-}
-
-/// A device that stays open when its user closes it.
-private final class KeptOpen: BlockDevice {
-  private let base: any BlockDevice
-
-  init(_ base: any BlockDevice) { self.base = base }
-
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { base.isReadOnly }
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.write(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try base.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
-  func close() throws(FileSystemError) {}
 }

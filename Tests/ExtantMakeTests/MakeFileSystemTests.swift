@@ -226,30 +226,22 @@ struct MakeFileSystemTests {
 }
 
 /// Passes everything on but discards, so that what was there stays there, and counts bytes.
-private final class NoDiscardDevice: BlockDevice {
-  private let inner: FileDevice
+private final class NoDiscardDevice: ForwardingDevice {
+  let base: any BlockDevice
   private let counts = Mutex((read: 0, written: 0))
   var readByteCount: Int { counts.withLock { $0.read } }
   var writtenByteCount: Int { counts.withLock { $0.written } }
 
-  init(_ inner: FileDevice) { self.inner = inner }
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
+  init(_ base: any BlockDevice) { self.base = base }
   func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
     let count = bytes.byteCount
     counts.withLock { $0.read += count }
-    try inner.read(into: &bytes, at: offset)
+    try base.read(into: &bytes, at: offset)
   }
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     let count = bytes.byteCount
     counts.withLock { $0.written += count }
-    try inner.write(bytes, at: offset)
+    try base.write(bytes, at: offset)
   }
-  func firstData(in range: Range<UInt64>) throws(FileSystemError) -> UInt64? {
-    try inner.firstData(in: range)
-  }
-  func flush() throws(FileSystemError) { try inner.flush() }
   func discard(_ range: Range<UInt64>) throws(FileSystemError) {}
-  func close() throws(FileSystemError) { try inner.close() }
 }

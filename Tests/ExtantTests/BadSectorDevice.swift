@@ -2,20 +2,17 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import SystemPackage
+import TestSupport
 import Threading
 
 /// An image on a disk some of whose places take no writes, for good or for so many tries, or no writes
 /// of some contents: as if the places were bad that they happen to be for.
-final class BadSectorDevice: BlockDevice {
-  private let inner: FileDevice
+final class BadSectorDevice: ForwardingDevice {
+  let base: any BlockDevice
   /// In bytes, each with the writes that still fail there.
   private let bad = Guarded<[(range: Range<UInt64>, failures: Int)]>([], .unranked)
 
-  init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
-
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
+  init(_ path: String) throws { base = try FileDevice(path: path, access: .readWrite) }
 
   func spoil(_ range: Range<UInt64>, failures: Int = .max) {
     bad.withLock { $0.append((range, failures)) }
@@ -46,15 +43,9 @@ final class BadSectorDevice: BlockDevice {
     if let failed { throw .io(DeviceFailure(.write, .ioError, offset: failed, device: name)) }
   }
 
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try inner.read(into: &bytes, at: offset)
-  }
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     try check(offset..<offset + UInt64(bytes.byteCount))
     try checkContents(bytes, at: offset)
-    try inner.write(bytes, at: offset)
+    try base.write(bytes, at: offset)
   }
-  func flush() throws(FileSystemError) { try inner.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try inner.discard(range) }
-  func close() throws(FileSystemError) { try inner.close() }
 }

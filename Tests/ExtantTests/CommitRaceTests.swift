@@ -9,11 +9,11 @@ import Threading
 @testable import Extant
 
 /// A device that lets a test do something at the moment of a write.
-private final class HookedDevice: BlockDevice {
-  private let inner: FileDevice
+private final class WriteHookDevice: ForwardingDevice {
+  let base: any BlockDevice
   private let hook = Guarded<(@Sendable (UInt8) -> Bool)?>(nil, .unranked)
 
-  init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
+  init(_ path: String) throws { base = try FileDevice(path: path, access: .readWrite) }
 
   /// Called with each write's first byte, until it returns true.
   func onWrite(_ hook: @escaping @Sendable (UInt8) -> Bool) { self.hook.withLock { $0 = hook } }
@@ -27,20 +27,10 @@ private final class HookedDevice: BlockDevice {
     if !taken(first) { hook.withLock { $0 = taken } }
   }
 
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
-
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try inner.read(into: &bytes, at: offset)
-  }
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     call(bytes.u8(0))
-    try inner.write(bytes, at: offset)
+    try base.write(bytes, at: offset)
   }
-  func flush() throws(FileSystemError) { try inner.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try inner.discard(range) }
-  func close() throws(FileSystemError) { try inner.close() }
 }
 
 /// What a crash between two commits shows, and what a failing operation leaves.
@@ -49,7 +39,7 @@ private final class HookedDevice: BlockDevice {
   /// while the commit was under way.
   @Test func cuttingDuringACommitShowsNobodysOldBytes() throws {
     let image = try EngineImage(size: "16M")
-    let device = try HookedDevice(image.image.path)
+    let device = try WriteHookDevice(image.image.path)
     var options = FileSystem.Options()
     options.writeBackInterval = 0
     let fs = try FileSystem(device: device, options: options)

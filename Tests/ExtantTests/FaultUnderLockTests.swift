@@ -7,20 +7,17 @@ import Testing
 @testable import Threading
 
 /// A device that holds reads of one place until it is told to let them go.
-private final class HoldingDevice: BlockDevice {
+private final class HoldingDevice: ForwardingDevice {
   private struct State {
     var held: Range<UInt64>?
     var waiting = 0
   }
 
-  private let inner: FileDevice
+  let base: any BlockDevice
   private let state = Guarded(State(), .unranked)
 
-  init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
+  init(_ path: String) throws { base = try FileDevice(path: path, access: .readWrite) }
 
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
   var waiting: Int { state.withLock { $0.waiting } }
 
   /// Nil lets go of all.
@@ -34,14 +31,8 @@ private final class HoldingDevice: BlockDevice {
       isWaiting = true
       Clock.sleep(nanoseconds: 500_000)
     }
-    try inner.read(into: &bytes, at: offset)
+    try base.read(into: &bytes, at: offset)
   }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try inner.write(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try inner.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try inner.discard(range) }
-  func close() throws(FileSystemError) { try inner.close() }
 }
 
 /// A bad bitmap is found under an allocator's lock, and recorded without it: recording takes the

@@ -53,25 +53,15 @@ import Threading
   }
 }
 
-private final class ReadNotingDevice: BlockDevice {
-  let inner: FileDevice
+private final class ReadNotingDevice: ForwardingDevice {
+  let base: any BlockDevice
   let reads = Guarded<[Range<UInt64>]>([], .unranked)
 
-  init(_ inner: FileDevice) { self.inner = inner }
-
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
+  init(_ base: any BlockDevice) { self.base = base }
 
   func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
     let end = offset + UInt64(bytes.byteCount)
     reads.withLock { $0.append(offset..<end) }
-    try inner.read(into: &bytes, at: offset)
+    try base.read(into: &bytes, at: offset)
   }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try inner.write(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try inner.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try inner.discard(range) }
-  func close() throws(FileSystemError) { try inner.close() }
 }

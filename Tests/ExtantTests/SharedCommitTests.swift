@@ -9,35 +9,26 @@ import Threading
 @testable import Ext4Format
 
 /// A device whose flush takes its time, and counts.
-private final class SlowFlushDevice: BlockDevice {
-  let inner: FileDevice
+private final class SlowFlushDevice: ForwardingDevice {
+  let base: any BlockDevice
   let flushes = Atomic(0)
   let failures = Atomic(0)
 
-  init(_ path: String) throws { inner = try FileDevice(path: path, access: .readWrite) }
+  init(_ path: String) throws { base = try FileDevice(path: path, access: .readWrite) }
 
-  var name: String { inner.name }
-  var byteCount: UInt64 { inner.byteCount }
-  var isReadOnly: Bool { false }
-
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try inner.read(into: &bytes, at: offset)
-  }
   /// Data of 0xee fails as often as `failures` says.
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
     if bytes.byteCount > 0, bytes.u8(0) == 0xee, failures.load(ordering: .relaxed) > 0 {
       failures.subtract(1, ordering: .relaxed)
       throw .io(DeviceFailure(.write, .ioError, offset: offset, device: name))
     }
-    try inner.write(bytes, at: offset)
+    try base.write(bytes, at: offset)
   }
   func flush() throws(FileSystemError) {
     flushes.add(1, ordering: .relaxed)
     // So long that the others come by even where they have to wait for a processor.
     Clock.sleep(nanoseconds: 20_000_000)
   }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try inner.discard(range) }
-  func close() throws(FileSystemError) { try inner.close() }
 }
 
 /// What the threads of one commit share, and what a fault of one file does to the others.

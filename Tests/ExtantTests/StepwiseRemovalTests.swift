@@ -118,46 +118,17 @@ extension BlockBuffer {
 }
 
 /// Keeps a copy of itself from each flush: what a crash would leave there, if the flush came last.
-final class CopyingDevice: BlockDevice {
-  let base: OverlayDevice
+private final class CopyingDevice: ForwardingDevice {
+  let overlay: OverlayDevice
   let copies = Guarded<[OverlayDevice]>([], .unranked)
   let isCopying = Guarded(false, .unranked)
 
-  init(_ base: OverlayDevice) { self.base = base }
+  init(_ overlay: OverlayDevice) { self.overlay = overlay }
 
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { false }
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.write(bytes, at: offset)
-  }
+  var base: any BlockDevice { overlay }
   func flush() throws(FileSystemError) {
-    try base.flush()
-    if isCopying.withLock({ $0 }) { copies.withLock { $0.append(base.copy()) } }
+    try overlay.flush()
+    if isCopying.withLock({ $0 }) { copies.withLock { $0.append(overlay.copy()) } }
   }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
-  func close() throws(FileSystemError) {}
-}
-
-/// A device that outlives the filesystem on it.
-final class KeptOpen: BlockDevice {
-  let base: OverlayDevice
-
-  init(_ base: OverlayDevice) { self.base = base }
-
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { false }
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.write(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try base.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
   func close() throws(FileSystemError) {}
 }

@@ -1,6 +1,7 @@
 import BlockIO
 import ExtantBase
 import FaultKit
+import TestSupport
 import Testing
 import Threading
 
@@ -22,8 +23,8 @@ import Threading
 }
 
 /// Passes everything on, and keeps what it is told.
-private final class Listener: BlockDevice {
-  private let base: any BlockDevice
+private final class Listener: ForwardingDevice {
+  let base: any BlockDevice
   private let heard: Guarded<Set<DeviceEvent>>
 
   init(_ base: any BlockDevice, _ heard: Guarded<Set<DeviceEvent>>) {
@@ -31,18 +32,6 @@ private final class Listener: BlockDevice {
     self.heard = heard
   }
 
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { base.isReadOnly }
   var listensToEvents: Bool { true }
   func note(_ event: DeviceEvent) { heard.withLock { _ = $0.insert(event) } }
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.write(bytes, at: offset)
-  }
-  func flush() throws(FileSystemError) { try base.flush() }
-  func discard(_ range: Range<UInt64>) throws(FileSystemError) { try base.discard(range) }
-  func close() throws(FileSystemError) { try base.close() }
 }

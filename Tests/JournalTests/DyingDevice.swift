@@ -2,25 +2,18 @@ import BlockIO
 import ExtantBase
 import Synchronization
 import SystemPackage
+import TestSupport
 
 @testable import Ext4Format
 
 /// A device that fails every write and flush after a number of them, the next write half done.
-final class DyingDevice: BlockDevice {
-  private let base: any BlockDevice
+final class DyingDevice: ForwardingDevice {
+  let base: any BlockDevice
   private let left: Atomic<Int>
 
   init(_ base: any BlockDevice, writes: Int) {
     self.base = base
     left = Atomic(writes)
-  }
-
-  var name: String { base.name }
-  var byteCount: UInt64 { base.byteCount }
-  var isReadOnly: Bool { false }
-
-  func read(into bytes: inout MutableRawSpan, at offset: UInt64) throws(FileSystemError) {
-    try base.read(into: &bytes, at: offset)
   }
 
   func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) {
@@ -40,7 +33,6 @@ final class DyingDevice: BlockDevice {
   }
 
   func discard(_ range: Range<UInt64>) throws(FileSystemError) {}
-  func close() throws(FileSystemError) { try base.close() }
 }
 
 extension BlockDevice {
