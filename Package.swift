@@ -181,7 +181,7 @@ let package = Package(
     tests(
       "ExtantFuseTests",
       ["ExtantFuse", "Extant", "ExtantBase", "CFuse3", "Threading", "TestSupport"]),
-    tests("ExtentMapTests", ["ExtentMap", "ExtantBase", system]),
+    tests("ExtentMapTests", ["ExtentMap", "ExtantBase", "TestSupport", system]),
     tests(
       "ExtantDirectoryTests",
       ["Extant", "Ext4Format", "BlockIO", "ExtantBase", "TestSupport", "Threading", system]),

@@ -10,7 +10,7 @@ import Threading
   @Test(arguments: [24, 100, 2000])
   func randomOperationsGiveWhatANaiveModelGives(limit: Int) throws {
     var random = SeededGenerator(seed: Seed.take())
-    var model = Model(limit: limit)
+    var model = NaiveCache(limit: limit)
     for _ in 0..<2500 { try model.step(&random) }
     try model.compareAll()
   }
@@ -132,7 +132,7 @@ import Threading
 }
 
 /// What the cache must look like from outside: bytes by address, and which addresses are in use.
-private struct Model {
+private struct NaiveCache {
   static let physicalCount: UInt64 = 700
   let f: CacheFixture
   /// Blocks whose bytes are defined. A physical block that is not here is free: what it holds is

@@ -6,10 +6,12 @@ import Testing
 
 @Suite("Group descriptors and bitmaps", .enabled(if: Environment.hasTools))
 struct GroupTests {
-  @Test("each is what dumpe2fs says, and encodes to the bytes it came from", arguments: Kind.all)
-  func fields(kind: Kind) throws {
+  @Test(
+    "each is what dumpe2fs says, and encodes to the bytes it came from", arguments: FormatRecipe.all
+  )
+  func fields(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let image = try kind.make(in: directory)
+    let image = try recipe.make(in: directory)
     let raw = try RawImage(image.path)
     let text = try Program.succeed(["dumpe2fs", image.path])
     let told = text.split(separator: "\nGroup ").filter { $0.first?.isNumber == true }.map {
@@ -50,10 +52,10 @@ struct GroupTests {
 
   @Test(
     "bitmaps have the checksum that the descriptor holds, and count what it counts",
-    arguments: Kind.all)
-  func bitmaps(kind: Kind) throws {
+    arguments: FormatRecipe.all)
+  func bitmaps(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(kind.make(in: directory).path)
+    let raw = try RawImage(recipe.make(in: directory).path)
     let superblock = raw.superblock
     for group in raw.groups {
       let descriptor = try raw.descriptor(group)
@@ -83,10 +85,13 @@ struct GroupTests {
 
   @Test(
     "a flipped bit is caught by crc32c and by crc16",
-    arguments: [Kind(1024), Kind(1024, "^metadata_csum,uninit_bg"), Kind(1024, "^64bit")])
-  func flips(kind: Kind) throws {
+    arguments: [
+      FormatRecipe(1024), FormatRecipe(1024, "^metadata_csum,uninit_bg"),
+      FormatRecipe(1024, "^64bit"),
+    ])
+  func flips(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(kind.make(in: directory).path)
+    let raw = try RawImage(recipe.make(in: directory).path)
     let good = try raw.descriptorBytes(GroupIndex(1))
     for offset in good.indices {
       var bytes = good
@@ -105,7 +110,7 @@ struct GroupTests {
   @Test("numbers out of range are corrupt, each with its rule")
   func broken() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024).make(in: directory).path)
     let superblock = raw.superblock
     let good = try raw.descriptor(GroupIndex(1))
     func rule(_ change: (inout GroupDescriptor) -> Void) throws -> String {

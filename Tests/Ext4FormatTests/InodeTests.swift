@@ -8,10 +8,10 @@ import Testing
 struct InodeTests {
   @Test(
     "what the kernel wrote is decoded as stat reports it, and encodes to the same bytes",
-    .enabled(if: Environment.hasKernelMounts), arguments: Kind.all)
-  func kernelInodes(kind: Kind) throws {
+    .enabled(if: Environment.hasKernelMounts), arguments: FormatRecipe.all)
+  func kernelInodes(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let image = try kind.make(in: directory)
+    let image = try recipe.make(in: directory)
     let names = try fill(image, directory)
     let raw = try RawImage(image.path)
     let superblock = raw.superblock
@@ -105,7 +105,7 @@ struct InodeTests {
     .enabled(if: Environment.hasTools), arguments: [128, 256])
   func flips(inodeSize: Int) throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024, "", ["-I", "\(inodeSize)"]).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024, "", ["-I", "\(inodeSize)"]).make(in: directory).path)
     let good = try raw.inodeBytes(.root)
     for offset in good.indices {
       var bytes = good
@@ -123,7 +123,7 @@ struct InodeTests {
   @Test("an extra size outside the inode is corrupt", .enabled(if: Environment.hasTools))
   func extraSize() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024, "^metadata_csum").make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024, "^metadata_csum").make(in: directory).path)
     for size: UInt16 in [2, 132, 0xffff, 0xfffc] {
       var bytes = try raw.inodeBytes(.root)
       bytes.withMutableBytes { $0.setLE16(size, at: 128) }
@@ -142,7 +142,7 @@ struct InodeTests {
   @Test("a location exists for every inode, and for no other", .enabled(if: Environment.hasTools))
   func location() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024).make(in: directory).path)
     let superblock = raw.superblock
     let descriptor = try raw.descriptor(GroupIndex(0))
     let first = try superblock.inodeLocation(InodeNumber(1), descriptor: descriptor)
@@ -189,7 +189,7 @@ struct InodeTests {
     .enabled(if: Environment.hasTools))
   func hugeFiles() throws {
     let directory = try TemporaryDirectory()
-    let superblock = try RawImage(Kind(4096).make(in: directory).path).superblock
+    let superblock = try RawImage(FormatRecipe(4096).make(in: directory).path).superblock
     let now = Timestamp(seconds: 1)
     for blocks: UInt64 in [0, 8, 1 << 32, (1 << 48) - 8, 1 << 48, 1 << 50] {
       var inode = Inode(mode: 0o100644, uid: 1, gid: 2, time: now, superblock: superblock)
@@ -209,7 +209,7 @@ struct InodeTests {
   @Test("attributes have what lies behind the fields", .enabled(if: Environment.hasTools))
   func attributeRange() throws {
     let directory = try TemporaryDirectory()
-    let superblock = try RawImage(Kind(4096).make(in: directory).path).superblock
+    let superblock = try RawImage(FormatRecipe(4096).make(in: directory).path).superblock
     var inode = Inode(
       mode: 0o100644, uid: 0, gid: 0, time: Timestamp(seconds: 1), superblock: superblock)
     #expect(inode.xattrRange(inodeSize: 256) == 160..<256)

@@ -21,7 +21,7 @@ struct JournalSuperblockTests {
   @Test("a new journal is clean, and one we would make is the same", arguments: [1024, 4096])
   func new(blockSize: Int) throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(blockSize).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(blockSize).make(in: directory).path)
     let block = try firstBlock(raw)
     let journal = try JournalSuperblock(block.rawBytes, superblock: raw.superblock)
     #expect(journal.isClean && journal.blockCount >= JournalSuperblock.minimumBlockCount)
@@ -39,7 +39,7 @@ struct JournalSuperblockTests {
     .enabled(if: Environment.hasKernelMounts))
   func leftByKernel() throws {
     let directory = try TemporaryDirectory()
-    let image = try Kind(4096).make(in: directory)
+    let image = try FormatRecipe(4096).make(in: directory)
     let mount = try image.mountInKernel(at: directory("mount"))
     try System.write([1, 2, 3], to: mount.point + "/file")
     let file = try OpenFile(mount.point + "/file", .write)
@@ -58,7 +58,7 @@ struct JournalSuperblockTests {
   @Test("what is no journal of this filesystem is corrupt")
   func broken() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024).make(in: directory).path)
     let good = try firstBlock(raw)
     func rule(_ change: (inout MutableRawSpan) -> Void) throws -> String {
       var bytes = good

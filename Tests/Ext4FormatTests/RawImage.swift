@@ -48,36 +48,6 @@ struct RawImage {
   }
 }
 
-/// What mke2fs can make, and we must read.
-struct Kind: CustomTestStringConvertible, Sendable {
-  var blockSize: Int
-  var options: [String]
-
-  init(_ blockSize: Int, _ features: String = "", _ others: [String] = []) {
-    self.blockSize = blockSize
-    options = others + (features.isEmpty ? [] : ["-O", features])
-  }
-
-  var testDescription: String { "\(blockSize) " + options.joined(separator: " ") }
-
-  static let all = [
-    Kind(1024), Kind(2048), Kind(4096), Kind(4096, "^64bit"), Kind(1024, "^metadata_csum"),
-    Kind(1024, "^metadata_csum,uninit_bg"), Kind(4096, "^64bit,^metadata_csum,uninit_bg"),
-    Kind(4096, "metadata_csum_seed"), Kind(1024, "orphan_file"), Kind(4096, "^64bit,orphan_file"),
-    Kind(1024, "", ["-I", "128"]), Kind(4096, "", ["-I", "1024"]), Kind(1024, "^flex_bg"),
-    Kind(1024, "^resize_inode,sparse_super2,^sparse_super"),
-    Kind(1024, "^sparse_super,^resize_inode"),
-    Kind(4096, "", ["-L", "a label", "-m", "1", "-e", "panic", "-E", "stride=4,stripe_width=16"]),
-  ]
-
-  func make(in directory: TemporaryDirectory, size: String = "70M") throws -> Image {
-    try Image.make(
-      at: directory("image"), size: size, blockSize: blockSize,
-      options: options.filter { !$0.contains("stride") && $0 != "-E" },
-      extended: options.first { $0.contains("stride") } ?? "")
-  }
-}
-
 /// The text of the rule that `body` finds broken; nil where it finds none.
 func brokenRule(_ body: () throws -> Void) throws -> String? {
   do {

@@ -6,10 +6,10 @@ import Testing
 
 @Suite("Superblock", .enabled(if: Environment.hasTools))
 struct SuperblockTests {
-  @Test("every field is what dumpe2fs says", arguments: Kind.all)
-  func fields(kind: Kind) throws {
+  @Test("every field is what dumpe2fs says", arguments: FormatRecipe.all)
+  func fields(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let image = try kind.make(in: directory)
+    let image = try recipe.make(in: directory)
     let superblock = try RawImage(image.path).superblock
     var told: [String: String] = [:]
     for line in try Program.succeed(["dumpe2fs", "-h", image.path]).split(separator: "\n") {
@@ -69,20 +69,21 @@ struct SuperblockTests {
     return text
   }
 
-  @Test("encoding what was decoded gives the same bytes", arguments: Kind.all)
-  func roundTrip(kind: Kind) throws {
+  @Test("encoding what was decoded gives the same bytes", arguments: FormatRecipe.all)
+  func roundTrip(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(kind.make(in: directory).path)
+    let raw = try RawImage(recipe.make(in: directory).path)
     var bytes = [UInt8](repeating: 0xee, count: 1024)
     bytes.withMutableBytes { raw.superblock.encode(into: &$0) }
     #expect(bytes == raw.superblockBytes)
   }
 
   @Test(
-    "copies lie where dumpe2fs finds them, and are the bytes a backup gets", arguments: Kind.all)
-  func backups(kind: Kind) throws {
+    "copies lie where dumpe2fs finds them, and are the bytes a backup gets",
+    arguments: FormatRecipe.all)
+  func backups(recipe: FormatRecipe) throws {
     let directory = try TemporaryDirectory()
-    let image = try kind.make(in: directory, size: "300M")
+    let image = try recipe.make(in: directory, size: "300M")
     let raw = try RawImage(image.path)
     let superblock = raw.superblock
     let told = try Program.succeed(["dumpe2fs", image.path]).split(separator: "\n").compactMap {
@@ -110,7 +111,7 @@ struct SuperblockTests {
   @Test("a flipped bit anywhere is caught by the checksum")
   func flips() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024).make(in: directory).path)
     for offset in 0..<1024 {
       var bytes = raw.superblockBytes
       bytes[offset] ^= 1 << UInt8(offset % 8)
@@ -121,7 +122,7 @@ struct SuperblockTests {
   @Test("each number out of range is corrupt, with a rule that names it")
   func brokenGeometry() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(1024).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(1024).make(in: directory).path)
     func rule(_ change: (inout MutableRawSpan) -> Void) throws -> String {
       var bytes = raw.superblockBytes
       bytes.withMutableBytes { change(&$0) }
@@ -172,7 +173,7 @@ struct SuperblockTests {
   @Test("random damage never traps, and what is accepted lays out without overflow")
   func randomDamage() throws {
     let directory = try TemporaryDirectory()
-    let raw = try RawImage(Kind(4096).make(in: directory).path)
+    let raw = try RawImage(FormatRecipe(4096).make(in: directory).path)
     var random = SeededGenerator(seed: Seed.take())
     var accepted = 0
     for _ in 0..<20_000 {
@@ -206,7 +207,7 @@ struct SuperblockTests {
   @Test("features that are not done are refused, or make read-only, by their names")
   func support() throws {
     let directory = try TemporaryDirectory()
-    let superblock = try RawImage(Kind(4096).make(in: directory).path).superblock
+    let superblock = try RawImage(FormatRecipe(4096).make(in: directory).path).superblock
     func level(_ change: (inout Superblock.Features) -> Void) throws -> String {
       var copy = superblock
       change(&copy.features)
@@ -242,7 +243,7 @@ struct SuperblockTests {
   @Test("a recorded error is the last, and the first where there was none")
   func errorRecords() throws {
     let directory = try TemporaryDirectory()
-    let image = try Kind(4096).make(in: directory)
+    let image = try FormatRecipe(4096).make(in: directory)
     var superblock = try RawImage(image.path).superblock
     #expect(superblock.firstError == nil && superblock.lastError == nil)
     let one = Superblock.ErrorRecord(
@@ -278,7 +279,7 @@ struct SuperblockTests {
   @Test("label, counts and times can be set, and dumpe2fs reads them back")
   func changes() throws {
     let directory = try TemporaryDirectory()
-    let image = try Kind(1024).make(in: directory)
+    let image = try FormatRecipe(1024).make(in: directory)
     var superblock = try RawImage(image.path).superblock
     superblock.label = Array("sixteen bytes lo".utf8)
     superblock.mountCount = 7

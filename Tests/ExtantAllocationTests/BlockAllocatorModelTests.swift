@@ -51,8 +51,8 @@ struct BlockAllocatorModelTests {
     }
   }
 
-  @Test(arguments: Recipe.all)
-  func bitmapsOnTheImageAreWhatAnArrayOfFlagsSays(_ recipe: Recipe) throws {
+  @Test(arguments: AllocationRecipe.all)
+  func bitmapsOnTheImageAreWhatAnArrayOfFlagsSays(_ recipe: AllocationRecipe) throws {
     var random = SeededGenerator(seed: Seed.take())
     let directory = try TemporaryDirectory()
     let bench = try Workbench(recipe.make(in: directory), loadedGroupLimit: 16)
@@ -128,8 +128,8 @@ struct BlockAllocatorModelTests {
     if end < range.upperBound { model.owned.append(end..<range.upperBound) }
   }
 
-  @Test(arguments: Recipe.all)
-  func everyLastBlockCanBeAllocatedAndNotOneMore(_ recipe: Recipe) throws {
+  @Test(arguments: AllocationRecipe.all)
+  func everyLastBlockCanBeAllocatedAndNotOneMore(_ recipe: AllocationRecipe) throws {
     let directory = try TemporaryDirectory()
     let bench = try Workbench(recipe.make(in: directory))
     let free = bench.blocks.freeBlocks

@@ -8,7 +8,7 @@ import Testing
 /// The allocator's promises, one at a time.
 @Suite(.enabled(if: Environment.hasTools))
 struct BlockAllocatorRuleTests {
-  private func bench(_ recipe: Recipe = Recipe(name: "4 KiB")) throws -> (
+  private func bench(_ recipe: AllocationRecipe = AllocationRecipe(name: "4 KiB")) throws -> (
     Workbench, TemporaryDirectory
   ) {
     let directory = try TemporaryDirectory()
@@ -72,7 +72,7 @@ struct BlockAllocatorRuleTests {
   }
 
   @Test func reservationsAreCountedAgainstFreeBlocksAndTheRootReserve() throws {
-    let (bench, directory) = try bench(Recipe(name: "reserve", options: ["-m", "10"]))
+    let (bench, directory) = try bench(AllocationRecipe(name: "reserve", options: ["-m", "10"]))
     defer { withExtendedLifetime(directory) {} }
     let free = bench.blocks.freeBlocks
     let root = bench.superblock.reservedBlockCount
@@ -105,7 +105,7 @@ struct BlockAllocatorRuleTests {
 
   @Test func theReserveForExtentTreesIsNobodyElses() throws {
     let directory = try TemporaryDirectory()
-    let recipe = Recipe(name: "tree reserve", options: ["-m", "10"])
+    let recipe = AllocationRecipe(name: "tree reserve", options: ["-m", "10"])
     let bench = try Workbench(recipe.make(in: directory), treeReserve: nil)
     let counts = bench.blocks.counts
     #expect(counts.treeReserve == bench.superblock.blockCount / 50)
@@ -181,7 +181,7 @@ struct BlockAllocatorRuleTests {
   }
 
   @Test func trimTellsOfEveryAvailableRunOnce() throws {
-    let (bench, directory) = try bench(Recipe(name: "1 KiB", blockSize: 1024))
+    let (bench, directory) = try bench(AllocationRecipe(name: "1 KiB", blockSize: 1024))
     defer { withExtendedLifetime(directory) {} }
     let run = try bench.blocks.allocate(
       goal: BlockAddress(20000), wanted: 100, handle: bench.store)
@@ -213,7 +213,7 @@ struct BlockAllocatorRuleTests {
 
   @Test func aWrongBitmapPutsItsGroupOutOfUseAndNothingElse() throws {
     let directory = try TemporaryDirectory()
-    let image = try Recipe(name: "1 KiB", blockSize: 1024).make(in: directory)
+    let image = try AllocationRecipe(name: "1 KiB", blockSize: 1024).make(in: directory)
     let broken: Int = 1
     do {
       let bench = try Workbench(image)
@@ -247,7 +247,7 @@ struct BlockAllocatorRuleTests {
   }
 
   @Test func anUnreadableBitmapPutsItsGroupOutOfUseAndNothingElse() throws {
-    let (bench, directory) = try bench(Recipe(name: "1 KiB", blockSize: 1024))
+    let (bench, directory) = try bench(AllocationRecipe(name: "1 KiB", blockSize: 1024))
     defer { withExtendedLifetime(directory) {} }
     for group in [0, 2] { bench.store.fail(at: bench.groups.descriptor(group).blockBitmap) }
     let goal = bench.superblock.groupFirstBlock(GroupIndex(2))

@@ -9,10 +9,10 @@ import Testing
 /// Images that lie. Without checksums nothing says so but the rules themselves.
 @Suite(.enabled(if: Environment.hasTools))
 struct DamageTests {
-  private static let recipe = Recipe(
+  private static let recipe = AllocationRecipe(
     name: "no checksums", size: "20M", blockSize: 1024,
     options: ["-O", "^metadata_csum,^uninit_bg,^64bit"])
-  private static let guarded = Recipe(
+  private static let guarded = AllocationRecipe(
     name: "defaults", size: "20M", blockSize: 1024)
 
   @Test func twoStructuresInOneBlockAreCorruptAtOpen() throws {
@@ -38,7 +38,7 @@ struct DamageTests {
   }
 
   @Test(arguments: [recipe, guarded])
-  func randomDamageIsAnErrorOrHarmlessAndNeverATrap(_ recipe: Recipe) throws {
+  func randomDamageIsAnErrorOrHarmlessAndNeverATrap(_ recipe: AllocationRecipe) throws {
     var random = SeededGenerator(seed: Seed.take())
     let directory = try TemporaryDirectory()
     let image = try recipe.make(in: directory)

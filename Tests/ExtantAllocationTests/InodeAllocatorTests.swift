@@ -8,15 +8,15 @@ import Testing
 @Suite(.enabled(if: Environment.hasTools))
 struct InodeAllocatorTests {
   static let recipes =
-    Recipe.all + [
-      Recipe(name: "lazy tables", blockSize: 1024, extended: "lazy_itable_init=1"),
-      Recipe(
+    AllocationRecipe.all + [
+      AllocationRecipe(name: "lazy tables", blockSize: 1024, extended: "lazy_itable_init=1"),
+      AllocationRecipe(
         name: "lazy tables, uninit_bg", blockSize: 1024,
         options: ["-O", "^metadata_csum,uninit_bg"], extended: "lazy_itable_init=1"),
     ]
 
   @Test(arguments: recipes)
-  func bitmapsOnTheImageAreWhatASetSays(_ recipe: Recipe) throws {
+  func bitmapsOnTheImageAreWhatASetSays(_ recipe: AllocationRecipe) throws {
     var random = SeededGenerator(seed: Seed.take())
     let directory = try TemporaryDirectory()
     let bench = try Workbench(recipe.make(in: directory), loadedGroupLimit: 16)
@@ -62,7 +62,7 @@ struct InodeAllocatorTests {
 
   @Test func everyLastInodeCanBeAllocatedAndNotOneMore() throws {
     let directory = try TemporaryDirectory()
-    let recipe = Recipe(
+    let recipe = AllocationRecipe(
       name: "few inodes", size: "20M", blockSize: 1024, options: ["-N", "200"],
       extended: "lazy_itable_init=1")
     let bench = try Workbench(recipe.make(in: directory))
@@ -89,7 +89,7 @@ struct InodeAllocatorTests {
 
   @Test func aTableNeverZeroedIsZeroedWhereItComesIntoUse() throws {
     let directory = try TemporaryDirectory()
-    let recipe = Recipe(
+    let recipe = AllocationRecipe(
       name: "lazy", size: "20M", blockSize: 1024, extended: "lazy_itable_init=1")
     let image = try recipe.make(in: directory)
     do {
@@ -121,7 +121,7 @@ struct InodeAllocatorTests {
 
   @Test func freeingAnInodeTwiceOrAReservedOneIsCorruptAndChangesNothing() throws {
     let directory = try TemporaryDirectory()
-    let bench = try Workbench(Recipe(name: "4 KiB").make(in: directory))
+    let bench = try Workbench(AllocationRecipe(name: "4 KiB").make(in: directory))
     let inode = try bench.inodes.allocate(kind: .regular, parent: .root, handle: bench.store)
     try bench.inodes.free(
       inode, wasDirectory: false, transaction: bench.transaction, handle: bench.store)
@@ -144,7 +144,7 @@ struct InodeAllocatorTests {
 
   @Test func aFreedInodeIsNotPreferredBeforeItsTransactionCommits() throws {
     let directory = try TemporaryDirectory()
-    let bench = try Workbench(Recipe(name: "4 KiB").make(in: directory))
+    let bench = try Workbench(AllocationRecipe(name: "4 KiB").make(in: directory))
     func make() throws -> InodeNumber {
       try bench.inodes.allocate(kind: .regular, parent: .root, handle: bench.store)
     }
@@ -159,7 +159,7 @@ struct InodeAllocatorTests {
   @Test func filesStayInTheirDirectorysGroup() throws {
     let directory = try TemporaryDirectory()
     let bench = try Workbench(
-      Recipe(name: "many groups", size: "64M", blockSize: 1024, options: ["-G", "1"])
+      AllocationRecipe(name: "many groups", size: "64M", blockSize: 1024, options: ["-G", "1"])
         .make(in: directory))
     for _ in 0..<5 {
       let parent = try bench.inodes.allocate(
@@ -174,7 +174,7 @@ struct InodeAllocatorTests {
   @Test func directoriesOfTheRootAreSpread() throws {
     let directory = try TemporaryDirectory()
     let bench = try Workbench(
-      Recipe(name: "many groups", size: "64M", blockSize: 1024, options: ["-G", "1"])
+      AllocationRecipe(name: "many groups", size: "64M", blockSize: 1024, options: ["-G", "1"])
         .make(in: directory))
     var groups: Set<UInt32> = []
     for _ in 0..<6 {
@@ -187,7 +187,7 @@ struct InodeAllocatorTests {
 
   @Test func aWrongBitmapPutsItsGroupOutOfUseAndNothingElse() throws {
     let directory = try TemporaryDirectory()
-    let image = try Recipe(name: "1 KiB", blockSize: 1024).make(in: directory)
+    let image = try AllocationRecipe(name: "1 KiB", blockSize: 1024).make(in: directory)
     do {
       let bench = try Workbench(image)
       let place = bench.groups.descriptor(0).inodeBitmap.rawValue * 1024

@@ -168,7 +168,7 @@ extension Workbench {
 }
 
 /// Kinds of images that allocation meets.
-struct Recipe: Sendable, CustomTestStringConvertible {
+struct AllocationRecipe: Sendable, CustomTestStringConvertible {
   var name: String
   var size = "48M"
   var blockSize = 4096
@@ -183,19 +183,21 @@ struct Recipe: Sendable, CustomTestStringConvertible {
       extended: extended)
   }
 
-  static let all: [Recipe] = [
-    Recipe(name: "defaults, 4 KiB"),
-    Recipe(name: "defaults, 1 KiB", blockSize: 1024),
-    Recipe(name: "defaults, 2 KiB", blockSize: 2048),
-    Recipe(name: "^flex_bg", blockSize: 1024, options: ["-O", "^flex_bg"]),
-    Recipe(name: "uninit_bg", blockSize: 1024, options: ["-O", "^metadata_csum,uninit_bg"]),
-    Recipe(name: "no checksums", blockSize: 1024, options: ["-O", "^metadata_csum,^uninit_bg"]),
-    Recipe(name: "^64bit", blockSize: 2048, options: ["-O", "^64bit"]),
-    Recipe(
+  static let all: [AllocationRecipe] = [
+    AllocationRecipe(name: "defaults, 4 KiB"),
+    AllocationRecipe(name: "defaults, 1 KiB", blockSize: 1024),
+    AllocationRecipe(name: "defaults, 2 KiB", blockSize: 2048),
+    AllocationRecipe(name: "^flex_bg", blockSize: 1024, options: ["-O", "^flex_bg"]),
+    AllocationRecipe(
+      name: "uninit_bg", blockSize: 1024, options: ["-O", "^metadata_csum,uninit_bg"]),
+    AllocationRecipe(
+      name: "no checksums", blockSize: 1024, options: ["-O", "^metadata_csum,^uninit_bg"]),
+    AllocationRecipe(name: "^64bit", blockSize: 2048, options: ["-O", "^64bit"]),
+    AllocationRecipe(
       name: "small odd groups", size: "20001K", blockSize: 1024, options: ["-g", "1000"]),
-    Recipe(
+    AllocationRecipe(
       name: "small groups, small flexible groups", size: "20001K", blockSize: 1024,
       options: ["-g", "512", "-G", "8"]),
-    Recipe(name: "no reserve, no journal", options: ["-m", "0", "-O", "^has_journal"]),
+    AllocationRecipe(name: "no reserve, no journal", options: ["-m", "0", "-O", "^has_journal"]),
   ]
 }

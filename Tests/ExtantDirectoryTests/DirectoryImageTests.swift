@@ -61,7 +61,7 @@ struct DirectoryImageTests {
     try mount.unmount()
 
     let wanted = Set(names.map { Array($0.utf8) })
-    let raw = try RawImage(image.path)
+    let raw = try OfflineImage(image.path)
     let theirs = try ImageDirectory(raw, number)
     try expect(DirectoryEntries(theirs), number, holds: wanted, inode)
     let blockCount = try replace(theirs, number, names.shuffled(using: &random), inode, &random)
@@ -88,7 +88,7 @@ struct DirectoryImageTests {
     let directory = try TemporaryDirectory()
     let image = try Image.make(
       at: directory("image"), size: "16M", blockSize: blockSize, options: ["-O", "orphan_file"])
-    let raw = try RawImage(image.path)
+    let raw = try OfflineImage(image.path)
     let number = try #require(raw.superblock.orphanFileInode)
     let inode = try raw.inode(number).inode
     let seed = inode.checksumSeed(number: number, superblock: raw.superblock)

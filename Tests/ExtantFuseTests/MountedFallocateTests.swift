@@ -29,7 +29,7 @@ struct MountedFallocateTests {
     let file = try file(mount, "ABCD")
     #expect(
       errno { () throws(SystemFailure) in
-        try file.fallocate(mode: Mode.collapse, offset: 0, length: 4096)
+        try file.fallocate(mode: FallocateBits.collapse, offset: 0, length: 4096)
       } == 95)
   }
 
@@ -37,13 +37,13 @@ struct MountedFallocateTests {
     let mount = try TestMount()
     let complaint = try mount.whileMounted {
       let file = try file(mount, "ABCDEFGH")
-      try file.fallocateByIoctl(Mode.collapse, 4096, 8192)
+      try file.fallocateByIoctl(FallocateBits.collapse, 4096, 8192)
       #expect(try text(file) == "ADEFGH")
-      try file.fallocateByIoctl(Mode.insert, 8192, 8192)
+      try file.fallocateByIoctl(FallocateBits.insert, 8192, 8192)
       #expect(try text(file) == "AD..EFGH")
-      try file.fallocateByIoctl(Mode.punchHole, 0, 4096)
+      try file.fallocateByIoctl(FallocateBits.punchHole, 0, 4096)
       #expect(try text(file) == ".D..EFGH")
-      try file.fallocateByIoctl(Mode.zeroRange, 5 * 4096, 4096)
+      try file.fallocateByIoctl(FallocateBits.zeroRange, 5 * 4096, 4096)
       #expect(try text(file) == ".D..E.GH")
     }
     #expect(complaint == nil)
@@ -56,10 +56,10 @@ struct MountedFallocateTests {
       // All pages are cached, one is dirty, when the ground moves below them.
       _ = try file.readMapped(8 * 4096, at: 0)
       try file.writeMapped(Self.letters("x"), at: 5 * 4096)
-      try file.fallocateByIoctl(Mode.collapse, 4096, 8192)
+      try file.fallocateByIoctl(FallocateBits.collapse, 4096, 8192)
       #expect(try text(file) == "ADExGH")
       #expect(try file.readMapped(6 * 4096, at: 0) == Self.letters("ADExGH"))
-      try file.fallocateByIoctl(Mode.insert, 0, 4096)
+      try file.fallocateByIoctl(FallocateBits.insert, 0, 4096)
       #expect(try file.readMapped(7 * 4096, at: 0) == Self.letters(".ADExGH"))
     }
     #expect(complaint == nil)
@@ -71,17 +71,17 @@ struct MountedFallocateTests {
     func result(_ file: OpenFile, _ mode: Int32, _ offset: Int64, _ length: Int64) -> Int32 {
       errno { () throws(SystemFailure) in try file.fallocateByIoctl(mode, offset, length) }
     }
-    #expect(result(file, Mode.collapse, 1, 4096) == 22)
-    #expect(result(file, Mode.collapse, 0, 4 * 4096) == 22)
-    #expect(result(file, Mode.insert, 4 * 4096, 4096) == 22)
-    #expect(result(file, Mode.collapse, -4096, 4096) == 22)
-    #expect(result(file, Mode.collapse, 0, 0) == 22)
-    #expect(result(file, Mode.collapse | 0x01, 0, 4096) == 95)
+    #expect(result(file, FallocateBits.collapse, 1, 4096) == 22)
+    #expect(result(file, FallocateBits.collapse, 0, 4 * 4096) == 22)
+    #expect(result(file, FallocateBits.insert, 4 * 4096, 4096) == 22)
+    #expect(result(file, FallocateBits.collapse, -4096, 4096) == 22)
+    #expect(result(file, FallocateBits.collapse, 0, 0) == 22)
+    #expect(result(file, FallocateBits.collapse | 0x01, 0, 4096) == 95)
     #expect(result(file, 0x4000, 0, 4096) == 95)
-    #expect(result(file, Mode.insert, 0, Int64.max & ~4095) == 27)
+    #expect(result(file, FallocateBits.insert, 0, Int64.max & ~4095) == 27)
     // The kernel does not check the mode of opening for an ioctl: the daemon does.
-    #expect(result(try OpenFile(mount("file")), Mode.collapse, 0, 4096) == 9)
-    #expect(result(try OpenFile(mount.point, [.directory]), Mode.collapse, 0, 4096) == 9)
+    #expect(result(try OpenFile(mount("file")), FallocateBits.collapse, 0, 4096) == 9)
+    #expect(result(try OpenFile(mount.point, [.directory]), FallocateBits.collapse, 0, 4096) == 9)
     #expect(try text(file) == "ABCD")
   }
 
@@ -109,8 +109,8 @@ struct MountedFallocateTests {
           {
             for _ in 0..<20 {
               _ = try? file.writeMapped(Self.letters("z"), at: 4 * 4096)
-              try? file.fallocateByIoctl(Mode.insert, 4096, 4096)
-              try? file.fallocateByIoctl(Mode.collapse, 4096, 4096)
+              try? file.fallocateByIoctl(FallocateBits.insert, 4096, 4096)
+              try? file.fallocateByIoctl(FallocateBits.collapse, 4096, 4096)
             }
           }
         })
@@ -138,8 +138,8 @@ struct MountedFallocateTests {
       }
       let shifts: @Sendable () -> Void = {
         for _ in 0..<150 {
-          try? file.fallocateByIoctl(Mode.insert, 3 * 4096, 2 * 4096)
-          try? file.fallocateByIoctl(Mode.collapse, 3 * 4096, 2 * 4096)
+          try? file.fallocateByIoctl(FallocateBits.insert, 3 * 4096, 2 * 4096)
+          try? file.fallocateByIoctl(FallocateBits.collapse, 3 * 4096, 2 * 4096)
         }
         done.raise()
       }
@@ -166,8 +166,8 @@ struct MountedFallocateTests {
       }
       let shifts: @Sendable () -> Void = {
         for _ in 0..<300 {
-          try? file.fallocateByIoctl(Mode.insert, 2 * 4096, 3 * 4096)
-          try? file.fallocateByIoctl(Mode.collapse, 2 * 4096, 3 * 4096)
+          try? file.fallocateByIoctl(FallocateBits.insert, 2 * 4096, 3 * 4096)
+          try? file.fallocateByIoctl(FallocateBits.collapse, 2 * 4096, 3 * 4096)
         }
         done.raise()
       }
@@ -207,8 +207,8 @@ struct PreloadedProgramTests {
   @Test func filefragListsTheExtents() throws {
     let mount = try TestMount()
     let file = try prepare(mount)
-    try file.fallocate(mode: Mode.punchHole, offset: 4096, length: 4096)
-    try file.fallocate(mode: Mode.zeroRange, offset: 4 * 4096, length: 4096)
+    try file.fallocate(mode: FallocateBits.punchHole, offset: 4096, length: 4096)
+    try file.fallocate(mode: FallocateBits.zeroRange, offset: 4 * 4096, length: 4096)
     let list = try mount.preloaded(["filefrag", "-sv", file.path])
     #expect(list.status == 0, "\(list.output)")
     #expect(list.output.contains("unwritten"))

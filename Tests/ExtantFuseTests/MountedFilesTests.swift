@@ -9,7 +9,7 @@ struct MountedFilesTests {
     let log = try OpenFile(mount("log"), [.write, .append])
     try file.writeAll([UInt8](repeating: 1, count: 8192), at: 0)
     try log.append([2, 2])
-    try file.fallocateByIoctl(Mode.collapse, 0, 4096)
+    try file.fallocateByIoctl(FallocateBits.collapse, 0, 4096)
     try log.append([3, 3])
     #expect(try file.read(8192, at: 4096) == [2, 2, 3, 3])
     // A mapping of a file opened to append writes at its own place.

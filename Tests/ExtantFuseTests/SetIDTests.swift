@@ -135,9 +135,9 @@ struct SetIDTests {
         let outcome = SideBySide.outcome(as: .nobody) { () throws(SystemFailure) in
           let file = try OpenFile(path, [.write])
           if isOurs {
-            try file.fallocateByIoctl(Mode.collapse, range.0, range.1)
+            try file.fallocateByIoctl(FallocateBits.collapse, range.0, range.1)
           } else {
-            try file.fallocate(mode: Mode.collapse, offset: range.0, length: range.1)
+            try file.fallocate(mode: FallocateBits.collapse, offset: range.0, length: range.1)
           }
         }
         return "\(range): \(outcome), to execve "

@@ -96,7 +96,7 @@ func errno(_ body: () throws(SystemFailure) -> Void) -> Int32 {
   return 0
 }
 
-enum Mode {
+enum FallocateBits {
   static let collapse: Int32 = 0x08
   static let insert: Int32 = 0x20
   static let punchHole: Int32 = 0x03

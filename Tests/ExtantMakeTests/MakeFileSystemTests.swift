@@ -199,14 +199,14 @@ struct MakeFileSystemTests {
     "the kernel mounts it, fills it and finds it whole again",
     .enabled(if: Environment.hasKernelMounts),
     arguments: [
-      Recipe(byteCount: 3 << 20), Recipe(byteCount: 40 << 20, features: "orphan_file"),
-      Recipe(byteCount: 70 << 20, blockSize: 2048, features: "metadata_csum_seed"),
-      Recipe(byteCount: 700 << 20),
-      Recipe(byteCount: 30 << 20, features: "^metadata_csum,uninit_bg"),
-      Recipe(byteCount: 30 << 20, inodeSize: 128, features: "^64bit"),
-      Recipe(byteCount: 30 << 20, features: "^flex_bg,^has_journal,^resize_inode"),
+      MakeRecipe(byteCount: 3 << 20), MakeRecipe(byteCount: 40 << 20, features: "orphan_file"),
+      MakeRecipe(byteCount: 70 << 20, blockSize: 2048, features: "metadata_csum_seed"),
+      MakeRecipe(byteCount: 700 << 20),
+      MakeRecipe(byteCount: 30 << 20, features: "^metadata_csum,uninit_bg"),
+      MakeRecipe(byteCount: 30 << 20, inodeSize: 128, features: "^64bit"),
+      MakeRecipe(byteCount: 30 << 20, features: "^flex_bg,^has_journal,^resize_inode"),
     ])
-  func kernelMounts(recipe: Recipe) throws {
+  func kernelMounts(recipe: MakeRecipe) throws {
     let directory = try TemporaryDirectory()
     let image = Image(path: directory("image"))
     try recipe.make(at: image.path)

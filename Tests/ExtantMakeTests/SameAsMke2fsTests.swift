@@ -6,14 +6,14 @@ import Testing
 
 @Suite("A new filesystem, beside mke2fs's", .enabled(if: Environment.hasTools))
 struct SameAsMke2fsTests {
-  static let recipes: [Recipe] =
-    [2, 3, 5, 8, 17, 40, 100, 135, 140, 260, 511].map { Recipe(byteCount: $0 << 20) }
-    + [600, 1000, 2500, 5000].map { Recipe(byteCount: $0 << 20) }
+  static let recipes: [MakeRecipe] =
+    [2, 3, 5, 8, 17, 40, 100, 135, 140, 260, 511].map { MakeRecipe(byteCount: $0 << 20) }
+    + [600, 1000, 2500, 5000].map { MakeRecipe(byteCount: $0 << 20) }
     + [1 << 20, 1100 << 10, 2047 << 10, (2 << 20) + 1, (33 << 20) + 5000].map {
-      Recipe(byteCount: $0)
+      MakeRecipe(byteCount: $0)
     }
     + [1024, 2048, 4096].flatMap { blockSize in
-      [1, 4, 16, 64, 128, 300].map { Recipe(byteCount: $0 << 20, blockSize: blockSize) }
+      [1, 4, 16, 64, 128, 300].map { MakeRecipe(byteCount: $0 << 20, blockSize: blockSize) }
     }
     + [
       "^64bit", "^metadata_csum", "^metadata_csum,uninit_bg", "^64bit,^metadata_csum,uninit_bg",
@@ -21,19 +21,21 @@ struct SameAsMke2fsTests {
       "^sparse_super,^resize_inode", "^dir_index", "^filetype", "^huge_file", "^large_file",
       "^64bit,^flex_bg,^metadata_csum", "^extra_isize,^dir_nlink", "orphan_file,metadata_csum_seed",
     ].flatMap { features in
-      [20, 600].map { Recipe(byteCount: $0 << 20, features: features) }
+      [20, 600].map { MakeRecipe(byteCount: $0 << 20, features: features) }
     }
     + [
-      Recipe(byteCount: 64 << 20, inodeSize: 128), Recipe(byteCount: 64 << 20, inodeSize: 1024),
-      Recipe(byteCount: 64 << 20, inodeCount: 5000), Recipe(byteCount: 64 << 20, reserved: 0),
-      Recipe(byteCount: 64 << 20, bytesPerInode: 1024),
-      Recipe(byteCount: 64 << 20, bytesPerInode: 65536, reserved: 12.5),
-      Recipe(byteCount: 140 << 20, blockSize: 1024, bytesPerInode: 1024),
-      Recipe(byteCount: 64 << 20, label: ""),
+      MakeRecipe(byteCount: 64 << 20, inodeSize: 128),
+      MakeRecipe(byteCount: 64 << 20, inodeSize: 1024),
+      MakeRecipe(byteCount: 64 << 20, inodeCount: 5000),
+      MakeRecipe(byteCount: 64 << 20, reserved: 0),
+      MakeRecipe(byteCount: 64 << 20, bytesPerInode: 1024),
+      MakeRecipe(byteCount: 64 << 20, bytesPerInode: 65536, reserved: 12.5),
+      MakeRecipe(byteCount: 140 << 20, blockSize: 1024, bytesPerInode: 1024),
+      MakeRecipe(byteCount: 64 << 20, label: ""),
     ]
 
   @Test("is the same, byte for byte", arguments: recipes)
-  func sameBytes(recipe: Recipe) throws {
+  func sameBytes(recipe: MakeRecipe) throws {
     try expectSame(recipe)
   }
 
@@ -43,7 +45,7 @@ struct SameAsMke2fsTests {
     var random = SeededGenerator(seed: seed)
     let count = Environment.value("EXTANT_MAKES").flatMap { Int($0) } ?? 25
     for _ in 0..<count {
-      var recipe = Recipe(byteCount: UInt64(random.below(600 << 20)) + 65536)
+      var recipe = MakeRecipe(byteCount: UInt64(random.below(600 << 20)) + 65536)
       if random.chance(30) { recipe.byteCount %= 12 << 20 }
       if random.chance(60) { recipe.blockSize = random.pick([1024, 2048, 4096]) }
       if random.chance(20) { recipe.inodeSize = random.pick([128, 256, 512, 1024]) }
@@ -60,11 +62,11 @@ struct SameAsMke2fsTests {
 
   @Test("of many gigabytes has the same layout", arguments: [70, 200])
   func largeLayout(gibibytes: UInt64) throws {
-    let recipe = Recipe(byteCount: gibibytes << 30)
+    let recipe = MakeRecipe(byteCount: gibibytes << 30)
     let directory = try TemporaryDirectory()
     #expect(try recipe.makeByMke2fs(at: directory("theirs")))
     try recipe.make(at: directory("ours"))
-    #expect(try Recipe.dump(directory("ours")) == Recipe.dump(directory("theirs")))
+    #expect(try MakeRecipe.dump(directory("ours")) == MakeRecipe.dump(directory("theirs")))
     for inode in [2, 7, 8, 11] {
       // mke2fs leaves old extents behind the only one of a root, and counts them in the checksum.
       let stat = { (name: String) throws -> [Substring] in
@@ -78,7 +80,7 @@ struct SameAsMke2fsTests {
   }
 
   /// Makes both, compares them, and asks e2fsck about ours.
-  private func expectSame(_ recipe: Recipe) throws {
+  private func expectSame(_ recipe: MakeRecipe) throws {
     let directory = try TemporaryDirectory()
     let ours = directory("ours")
     let theirs = directory("theirs")
@@ -93,8 +95,8 @@ struct SameAsMke2fsTests {
     }
     try recipe.make(at: ours)
     #expect(try Image(path: ours).complaint() == nil, "\(recipe)")
-    let ourDump = try Recipe.dump(ours)
-    let theirDump = try Recipe.dump(theirs)
+    let ourDump = try MakeRecipe.dump(ours)
+    let theirDump = try MakeRecipe.dump(theirs)
     let lines = ourDump.difference(from: theirDump)
     let text = lines.prefix(12).map { change in
       switch change {
@@ -103,7 +105,7 @@ struct SameAsMke2fsTests {
       }
     }
     #expect(text == [], "\(recipe)")
-    let bytes = try Recipe.firstDifference(ours, theirs)
+    let bytes = try MakeRecipe.firstDifference(ours, theirs)
     #expect(bytes == nil, "\(recipe)")
   }
 }

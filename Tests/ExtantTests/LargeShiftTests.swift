@@ -6,8 +6,6 @@ import Testing
 
 /// Shifts of files whose tree is far larger than what a transaction may log.
 @Suite struct LargeShiftTests {
-  static let isLong = Environment.value("EXTANT_LONG") != nil
-
   /// The smallest journal there is: 1,024 blocks, so that a transaction logs 255 at most.
   static func image(size: String, blockSize: Int, options: [String] = []) throws -> EngineImage {
     try EngineImage(
@@ -17,11 +15,11 @@ import Testing
 
   @Test(arguments: [1024, 4096])
   func aShiftLogsAFewBlocksHoweverManyNodesMove(blockSize: Int) throws {
-    let extents = blockSize == 1024 ? 30_000 : Self.isLong ? 1_000_000 : 120_000
+    let extents = blockSize == 1024 ? 30_000 : Environment.isLong ? 1_000_000 : 120_000
     let leaves = extents / (blockSize == 1024 ? 84 : 340)
     let size = UInt64(blockSize)
     let image = try Self.image(
-      size: blockSize == 1024 ? "96M" : Self.isLong ? "8G" : "1G", blockSize: blockSize)
+      size: blockSize == 1024 ? "96M" : Environment.isLong ? "8G" : "1G", blockSize: blockSize)
     try image.use { fs in
       let file = try fs.makeFile("/a", extents: extents)
       // Marks that must be found again at their new places.
@@ -63,9 +61,9 @@ import Testing
 
   @Test(arguments: [1024, 4096])
   func aFileOfManyExtentsIsEmptiedAndDeletedInTransactionsThatFit(blockSize: Int) throws {
-    let extents = blockSize == 4096 ? Self.isLong ? 1_000_000 : 100_000 : 30_000
+    let extents = blockSize == 4096 ? Environment.isLong ? 1_000_000 : 100_000 : 30_000
     let image = try Self.image(
-      size: blockSize == 4096 ? Self.isLong ? "8G" : "1G" : "96M", blockSize: blockSize)
+      size: blockSize == 4096 ? Environment.isLong ? "8G" : "1G" : "96M", blockSize: blockSize)
     try image.use { fs in
       let free = fs.statistics().freeBlocks
       let first = try fs.makeFile("/a", extents: extents)

@@ -27,7 +27,7 @@ import Testing
 
   /// EXTANT_LONG=1 makes them 100,000.
   @Test func allOfThemAreDeletedAndTheImageIsSound() throws {
-    let image = try Self.image(Environment.value("EXTANT_LONG") == "1" ? 100_000 : 8000)
+    let image = try Self.image(Environment.isLong ? 100_000 : 8000)
     try image.use { fs in
       #expect(fs.orphans.withLock { $0.count } == 0)
     }

@@ -1,17 +1,11 @@
 import ExtantBase
 import ExtentMap
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Every layout of a small file, every change on every range, against the naive model: in memory,
 /// on disk, and from disk again.
 @Suite struct ExhaustiveTests {
-  /// EXTANT_LONG in the environment asks for the larger universes.
-  static let isLong = unsafe getenv("EXTANT_LONG") != nil
-
   static let tiny = ExtentCapacities(root: 2, leaf: 2, index: 2, depth: 20)
   static let small = ExtentCapacities(root: 2, leaf: 3, index: 3)
 
@@ -21,8 +15,8 @@ import Testing
   /// The layout with a number: in base `states.count + 1`, one digit a block, 0 for a hole.
   static func layout(
     _ number: Int, blocks: Int, states: [ExtentState], _ placement: Placement
-  ) -> Model {
-    var model = Model()
+  ) -> NaiveMap {
+    var model = NaiveMap()
     var rest = number
     for position in 0..<blocks {
       let digit = rest % (states.count + 1)
@@ -36,7 +30,7 @@ import Testing
   }
 
   /// A map with the blocks of `model`, most of them on disk and not loaded.
-  static func makeMap(_ model: Model, _ capacities: ExtentCapacities, backwards: Bool) throws
+  static func makeMap(_ model: NaiveMap, _ capacities: ExtentCapacities, backwards: Bool) throws
     -> (ExtentMap, FakeDisk)
   {
     let disk = FakeDisk()
@@ -86,7 +80,7 @@ import Testing
       for (index, change) in changes.enumerated() where change.isAllowed(on: layout) {
         let disk = pristine.copy()
         let map = try disk.open(capacities)
-        var model = Model()
+        var model = NaiveMap()
         for (position, block) in layout.blocks.enumerated() {
           guard let block else { continue }
           model.put(position..<position + 1, address: block.address, state: block.state)
@@ -121,7 +115,7 @@ import Testing
 
   /// One change, one encode; the first thing that is wrong.
   static func step(
-    _ change: Change, _ map: ExtentMap, _ model: inout Model, _ disk: FakeDisk,
+    _ change: Change, _ map: ExtentMap, _ model: inout NaiveMap, _ disk: FakeDisk,
     _ capacities: ExtentCapacities, relocate: Bool
   ) throws -> String? {
     if let wrong = try change.apply(to: map, &model) { return wrong }
@@ -132,20 +126,20 @@ import Testing
   }
 
   @Test func everyChangeOfEveryDeepTreeMatchesTheModel() throws {
-    let blocks = Self.isLong ? 10 : 7
+    let blocks = Environment.isLong ? 10 : 7
     try Self.run(blocks: blocks, states: [.written], .scattered, Self.tiny, backwards: false)
-    let fewer = Self.isLong ? 10 : 6
+    let fewer = Environment.isLong ? 10 : 6
     try Self.run(blocks: fewer, states: [.written], .scattered, Self.tiny, backwards: true)
     try Self.run(blocks: fewer, states: [.written], .scattered, Self.small, backwards: false)
     try Self.run(blocks: fewer, states: [.written], .consecutive, Self.tiny, backwards: true)
   }
 
   @Test func everyChangeOfEveryMixOfStatesMatchesTheModel() throws {
-    let blocks = Self.isLong ? 6 : 4
+    let blocks = Environment.isLong ? 6 : 4
     let states = ExtentState.allCases
     try Self.run(blocks: blocks, states: states, .consecutive, Self.tiny, backwards: false)
     try Self.run(blocks: blocks, states: states, .scattered, Self.small, backwards: true)
-    if Self.isLong {
+    if Environment.isLong {
       try Self.run(blocks: blocks, states: states, .scattered, Self.tiny, backwards: false)
       try Self.run(blocks: blocks, states: states, .consecutive, Self.small, backwards: true)
     }

@@ -7,8 +7,8 @@ import Testing
   static let capacities = ExtentCapacities(root: 2, leaf: 2, index: 2)
 
   /// A tree several levels deep on disk, nothing of it loaded.
-  static func makeDisk() throws -> (FakeDisk, Model) {
-    var model = Model()
+  static func makeDisk() throws -> (FakeDisk, NaiveMap) {
+    var model = NaiveMap()
     for position in stride(from: 0, to: 16, by: 2) {
       let state: ExtentState = position % 6 == 0 ? .unwritten : .written
       model.put(position..<position + 2, address: UInt64(1000 - 10 * position), state: state)

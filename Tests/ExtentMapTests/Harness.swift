@@ -25,7 +25,7 @@ enum Change: Hashable, CustomStringConvertible {
   }
 
   /// Whether the map may take it. A move pastes behind everything or back where it was.
-  func isAllowed(on model: Model) -> Bool {
+  func isAllowed(on model: NaiveMap) -> Bool {
     switch self {
     case .set(let range, _, _): model.mapped(in: range).isEmpty
     default: true
@@ -42,7 +42,7 @@ enum Change: Hashable, CustomStringConvertible {
   }
 
   /// Changes both; says what differs in what the call returned.
-  func apply(to map: ExtentMap, _ model: inout Model) throws(FileSystemError) -> String? {
+  func apply(to map: ExtentMap, _ model: inout NaiveMap) throws(FileSystemError) -> String? {
     var returned: [ExtentRun]?
     var expected: [Int: Block] = [:]
     var after = model
@@ -96,7 +96,7 @@ enum Change: Hashable, CustomStringConvertible {
 }
 
 /// What differs between map and model, by every way to ask the map.
-func difference(_ map: ExtentMap, _ model: Model, probe: Bool = true) throws -> String? {
+func difference(_ map: ExtentMap, _ model: NaiveMap, probe: Bool = true) throws -> String? {
   if let broken = map._checkInvariants() { return broken }
   let all = 0..<model.blocks.count + 2
   let runs = try map.runs()
@@ -127,7 +127,7 @@ func difference(_ map: ExtentMap, _ model: Model, probe: Bool = true) throws -> 
 
 /// What the disk holds after an encode against the model, delayed blocks left out.
 func diskDifference(
-  _ disk: FakeDisk, _ model: Model, _ capacities: ExtentCapacities
+  _ disk: FakeDisk, _ model: NaiveMap, _ capacities: ExtentCapacities
 ) -> String? {
   let (runs, broken) = disk.check(capacities)
   if let broken { return "on disk: " + broken }

@@ -29,8 +29,8 @@ import Testing
     _ range: Range<Int>, ofBlocks blocks: Int, to place: Int, in others: Int,
     _ capacities: ExtentCapacities, loaded: Bool
   ) throws -> String? {
-    func scattered(_ count: Int, from address: UInt64) -> Model {
-      var model = Model()
+    func scattered(_ count: Int, from address: UInt64) -> NaiveMap {
+      var model = NaiveMap()
       for position in 0..<count {
         model.put(
           position..<position + 1, address: address + 2 * UInt64(position), state: .unwritten)

@@ -1,20 +1,10 @@
 import ExtantBase
 import ExtentMap
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#endif
 
 /// Long random runs over larger files and deeper trees. EXTANT_SEED replays one.
 @Suite struct RandomTests {
-  static func seed() -> UInt64 {
-    if let text = unsafe getenv("EXTANT_SEED"), let seed = UInt64(unsafe String(cString: text)) {
-      return seed
-    }
-    return UInt64.random(in: 1...UInt64.max)
-  }
-
   static func change(blocks: Int, _ generator: inout SeededGenerator) -> Change {
     let lower = Int.random(in: 0...blocks, using: &generator)
     let long = Int.random(in: 0..<8, using: &generator) == 0
@@ -36,7 +26,7 @@ import Testing
   }
 
   /// Gives every delayed run a block, as write-back does.
-  static func settle(_ map: ExtentMap, _ model: inout Model) throws {
+  static func settle(_ map: ExtentMap, _ model: inout NaiveMap) throws {
     for run in try map.runs() where run.state == .delayed {
       let range = Int(run.logical.rawValue)..<Int(run.end.rawValue)
       let address = UInt64(5_000_000 + range.lowerBound)
@@ -53,13 +43,12 @@ import Testing
 
   @Test(arguments: capacities)
   func longRunsMatchTheModelThroughFailuresAndReloads(_ capacities: ExtentCapacities) throws {
-    let seed = Self.seed()
-    print("ExtentMap random run with \(capacities): EXTANT_SEED=\(seed)")
+    let seed = Seed.take()
     var generator = SeededGenerator(seed: seed)
-    for round in 0..<(ExhaustiveTests.isLong ? 400 : 4) {
+    for round in 0..<(Environment.isLong ? 400 : 4) {
       let disk = FakeDisk()
       var map = try disk.open(capacities)
-      var model = Model()
+      var model = NaiveMap()
       // What was done since the map was last found right, for a failure's message.
       var history: [String] = []
       for step in 0..<400 {

@@ -46,7 +46,7 @@ public final class FaultCampaign: Sendable {
     let started = (0..<threads).compactMap { number in
       WorkerThread(name: "faults") { [images] in
         do {
-          let judge = try Judge()
+          let judge = try E2fsckJudge()
           while true {
             let place = self.next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard place < workloads.count, let image = images[workloads[place].recipe] else {
@@ -121,7 +121,7 @@ public final class FaultCampaign: Sendable {
 }
 
 /// Asks e2fsck about devices, one at a time.
-private final class Judge: Sendable {
+private final class E2fsckJudge: Sendable {
   private let directory: TemporaryDirectory
 
   init() throws { directory = try TemporaryDirectory() }

@@ -37,10 +37,10 @@ import Testing
 
   @Test(.enabled(if: Environment.hasTools))
   func everyPromiseHoldsAfterEveryFault() throws {
-    let isLong = Environment.value("EXTANT_LONG") == "1"
-    let seed = isLong ? 0 : Seed.take()
-    let report = try FaultCampaign().run(Workload.all, judgedShare: isLong ? 8 : 3) { one in
-      isLong || (FaultCampaign.number(of: one) ^ seed) % 97 == 0
+    let seed = Environment.isLong ? 0 : Seed.take()
+    let report = try FaultCampaign().run(Workload.all, judgedShare: Environment.isLong ? 8 : 3) {
+      one in
+      Environment.isLong || (FaultCampaign.number(of: one) ^ seed) % 97 == 0
     }
     for line in report.lines { print(line) }
     #expect(report.hung == nil)

@@ -9,11 +9,13 @@ import TortureKit
 /// the last time stamp, and e2fsck has nothing to say.
 @Suite(.enabled(if: Environment.hasKernelMounts), .serialized)
 struct ExchangeTests {
-  @Test(arguments: Recipe.all) func whatOneWritesTheOtherReads(_ recipe: Recipe) throws {
+  @Test(arguments: ExchangeRecipe.all) func whatOneWritesTheOtherReads(_ recipe: ExchangeRecipe)
+    throws
+  {
     let directory = try TemporaryDirectory()
     let image = try recipe.make(at: directory("image"))
     let point = directory("mount")
-    let rounds: [(who: String, what: String, top: String, steps: [Step])] = [
+    let rounds: [(who: String, what: String, top: String, steps: [ExchangeStep])] = [
       ("kernel", "creation", "/k", recipe.creation("/k")),
       ("engine", "creation", "/e", recipe.creation("/e")),
       ("kernel", "changes", "/e", recipe.changes("/e")),
@@ -79,7 +81,7 @@ struct ExchangeTests {
   }
 
   /// The layout that was meant is there: extent trees of depth 1 and 2, an index of two levels.
-  private func expectTrees(_ image: Image, _ recipe: Recipe, top: String) throws {
+  private func expectTrees(_ image: Image, _ recipe: ExchangeRecipe, top: String) throws {
     #expect(try image.debugfs("dump_extents \(top)/deep").contains(" 2/ 2 "))
     #expect(try image.debugfs("dump_extents \(top)/shallow").contains(" 1/ 1 "))
     guard recipe.hasLongDirectories else { return }

@@ -17,7 +17,7 @@ protocol Hand: AnyObject {
 }
 
 extension Hand {
-  func perform(_ steps: [Step]) throws {
+  func perform(_ steps: [ExchangeStep]) throws {
     for step in steps {
       switch step {
       case .operation(let operation):

@@ -116,7 +116,7 @@ struct RefusalTests {
     let directory = try TemporaryDirectory()
     let image = try Image.make(at: directory("image"), size: "32M", blockSize: blockSize)
     let hand = try KernelHand(image, at: directory("mount"))
-    let recipe = Recipe(name: "journal", blockSize: blockSize)
+    let recipe = ExchangeRecipe(name: "journal", blockSize: blockSize)
     try hand.perform(recipe.creation("/k"))
     let written = try hand.look()
     // The power goes: what is committed stays in the journal, and is not in place.
@@ -173,7 +173,7 @@ struct RefusalTests {
   func cleanJournalStaysClean(blockSize: Int) throws {
     let directory = try TemporaryDirectory()
     let image = try Image.make(at: directory("image"), size: "32M", blockSize: blockSize)
-    let recipe = Recipe(name: "journal", blockSize: blockSize)
+    let recipe = ExchangeRecipe(name: "journal", blockSize: blockSize)
     let hand = try EngineHand(image)
     try hand.perform(recipe.creation("/e"))
     #expect(try hand.participant.finish() == nil)

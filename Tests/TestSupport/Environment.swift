@@ -6,6 +6,9 @@ public enum Environment {
     ProcessInfo.processInfo.environment[name]
   }
 
+  /// Asks for the longer runs and the larger universes.
+  public static let isLong = value("EXTANT_LONG") == "1"
+
   /// Root and loop devices: the kernel's ext4 can be asked.
   public static let hasKernelMounts =
     System.isRoot && System.exists("/dev/loop-control") && find("mke2fs") != nil

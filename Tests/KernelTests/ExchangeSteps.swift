@@ -1,20 +1,20 @@
 import TortureKit
 
 /// An operation, or an attribute whose bytes mean something.
-enum Step {
+enum ExchangeStep {
   case operation(TortureKit.Operation)
   case setAttribute(String, String, [UInt8])
   /// The bits of FS_IOC_SETFLAGS that are set besides those that are.
   case addFlags(String, UInt32)
 }
 
-extension Recipe {
+extension ExchangeRecipe {
   /// A directory with one of everything, made from nothing.
-  func creation(_ top: String) -> [Step] {
+  func creation(_ top: String) -> [ExchangeStep] {
     typealias Op = TortureKit.Operation
     let block = Int64(blockSize)
-    var steps: [Step] = []
-    func add(_ operations: Op...) { steps += operations.map(Step.operation) }
+    var steps: [ExchangeStep] = []
+    func add(_ operations: Op...) { steps += operations.map(ExchangeStep.operation) }
     func write(_ name: String, _ offset: Int64, _ count: Int, _ fill: UInt64) {
       add(.write(.path(top + name), offset: offset, count: count, fill: fill))
     }
@@ -126,11 +126,11 @@ extension Recipe {
   }
 
   /// Changes to what `creation` made, whoever ran it.
-  func changes(_ top: String) -> [Step] {
+  func changes(_ top: String) -> [ExchangeStep] {
     typealias Op = TortureKit.Operation
     let block = Int64(blockSize)
-    var steps: [Step] = []
-    func add(_ operations: Op...) { steps += operations.map(Step.operation) }
+    var steps: [ExchangeStep] = []
+    func add(_ operations: Op...) { steps += operations.map(ExchangeStep.operation) }
     func write(_ name: String, _ offset: Int64, _ count: Int, _ fill: UInt64) {
       add(.write(.path(top + name), offset: offset, count: count, fill: fill))
     }
@@ -192,7 +192,7 @@ extension Recipe {
   }
 
   /// Everything below `top` of some size goes away again.
-  func removal(_ top: String) -> [Step] {
+  func removal(_ top: String) -> [ExchangeStep] {
     typealias Op = TortureKit.Operation
     let operations: [Op] = [
       .unlink(path: top + "/deep"), .unlink(path: top + "/far"), .unlink(path: top + "/holes"),
@@ -202,7 +202,7 @@ extension Recipe {
       .unlinkMany(
         directory: top + "/names", first: 1000, count: 100, step: 1, nameLength: 60),
     ]
-    return operations.map(Step.operation)
+    return operations.map(ExchangeStep.operation)
   }
 
   /// user::rw-, user:1:rw-, group::r--, group:2:r--, mask::rwx, other::r--

@@ -5,7 +5,7 @@ import Testing
 import Threading
 
 /// Many threads on one filesystem: what each did is there, and the image is sound.
-@Suite struct ThreadTests {
+@Suite struct EngineThreadTests {
   @Test func threadsThatWriteCutRenameAndSyncDoNotDisturbOneAnother() throws {
     let image = try EngineImage(size: "64M", blockSize: 1024)
     let seed = Seed.take()

@@ -8,7 +8,7 @@ import TortureKit
   .enabled(
     if: Environment.hasKernelMounts && Environment.hasFuse
       && System.exists(Environment.products + "/extant")))
-struct FullDiskTests {
+struct FullDiskKernelTests {
   private static let program = Environment.products + "/extant"
 
   struct Disk: CustomTestStringConvertible {

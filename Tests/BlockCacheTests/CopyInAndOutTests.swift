@@ -4,7 +4,7 @@ import ExtantBase
 import Testing
 import Threading
 
-@Suite struct CopyTests {
+@Suite struct CopyInAndOutTests {
   @Test func whatIsPutIsReadBackAndReachesTheDeviceOnlyByFlush() throws {
     let f = CacheFixture()
     try f.put(f.block(7, count: 3), to: BlockAddress(100))

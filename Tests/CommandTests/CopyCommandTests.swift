@@ -4,7 +4,7 @@ import Testing
 @testable import ExtantCLI
 
 @Suite("extant cp and ls -R", .enabled(if: Command.isBuilt && Environment.hasTools))
-struct CopyTests {
+struct CopyCommandTests {
   private let directory: TemporaryDirectory
   private let image: Image
 

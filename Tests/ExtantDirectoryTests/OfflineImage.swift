@@ -7,7 +7,7 @@ import Threading
 
 /// An image read (and its blocks written) without the engine: inodes by number, files through
 /// their extent trees.
-final class RawImage {
+final class OfflineImage {
   let device: FileDevice
   let superblock: Superblock
 
@@ -91,13 +91,13 @@ final class RawImage {
 
 /// A directory of an image.
 final class ImageDirectory: DirectoryStorage {
-  let image: RawImage
+  let image: OfflineImage
   let format: DirectoryBlockFormat
   let hash: DirectoryHash
   let hasIndexFlag: Bool
   let addresses: [BlockAddress]
 
-  init(_ image: RawImage, _ number: InodeNumber) throws(FileSystemError) {
+  init(_ image: OfflineImage, _ number: InodeNumber) throws(FileSystemError) {
     self.image = image
     let superblock = image.superblock
     let inode = try image.inode(number).inode

@@ -9,7 +9,7 @@ import Testing
 /// Files without a name that were open when the power went: whoever opens the image next gives
 /// their space back, the kernel ours and we the kernel's.
 @Suite(.enabled(if: Environment.hasKernelMounts), .serialized)
-struct OrphanTests {
+struct OrphanKernelTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var blockSize: Int
     var features: String

@@ -8,7 +8,7 @@ struct Block: Hashable {
 }
 
 /// The naive model: one element for every logical block.
-struct Model: Hashable {
+struct NaiveMap: Hashable {
   var blocks: [Block?]
 
   init(_ blocks: [Block?] = []) { self.blocks = blocks }
@@ -75,18 +75,4 @@ func blocks(of runs: [ExtentRun]) -> [Int: Block] {
 
 func logical(_ range: Range<Int>) -> Range<LogicalBlock> {
   LogicalBlock(UInt64(range.lowerBound))..<LogicalBlock(UInt64(range.upperBound))
-}
-
-/// xorshift64, so that a seed replays a run on any machine.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed | 1 }
-
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state &* 0x2545_F491_4F6C_DD1D
-  }
 }

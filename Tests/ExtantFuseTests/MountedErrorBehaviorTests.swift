@@ -3,7 +3,7 @@ import Testing
 
 /// errors= through a mount: what programs see after metadata turned out to be broken.
 @Suite(.enabled(if: TestMount.canRun), .serialized)
-struct ErrorBehaviorTests {
+struct MountedErrorBehaviorTests {
   /// A mount of an image in which /bad cannot be read, and /good/file can.
   private func damagedMount(_ options: String) throws -> TestMount {
     let mount = try TestMount(size: "16M", options: "rw")

@@ -5,7 +5,7 @@ import ExtantMake
 import TestSupport
 
 /// One filesystem to make, for us and for mke2fs.
-struct Recipe: CustomStringConvertible, Sendable {
+struct MakeRecipe: CustomStringConvertible, Sendable {
   /// In bytes, of the image.
   var byteCount: UInt64
   var blockSize: Int?

@@ -7,11 +7,11 @@ import Threading
 @testable import Extant
 
 @Suite(.enabled(if: Environment.hasTools))
-struct ThreadTests {
+struct AllocatorThreadTests {
   @Test func blocksAndInodesGoToOneThreadEach() throws {
     let seed = Seed.take()
     let directory = try TemporaryDirectory()
-    let bench = try Workbench(Recipe(name: "1 KiB", blockSize: 1024).make(in: directory))
+    let bench = try Workbench(AllocationRecipe(name: "1 KiB", blockSize: 1024).make(in: directory))
     let freeInodes = bench.inodes.freeInodes
     let owned = Guarded<(blocks: [Range<UInt64>], inodes: [InodeNumber])>(([], []), .unranked)
     let threads = (0..<4 as Range<UInt64>).compactMap { number in
