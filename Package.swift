@@ -117,7 +117,8 @@ let package = Package(
         "ExtantBase",
       ],
       path: "Tests/CheckKit", swiftSettings: strict),
-    // Not in judge: libFuzzer brings a main of its own, and makes every target slower that is linked with it.
+    // Apart from judge: libFuzzer brings a main of its own, and instruments all that is linked, which
+    // is to be what is fuzzed and no more.
     .executableTarget(
       name: "fuzz", dependencies: ["CheckKit", "TestSupport"], path: "Tests/Fuzz",
       exclude: ["run.sh"], swiftSettings: strict),

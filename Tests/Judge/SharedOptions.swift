@@ -4,7 +4,7 @@ import TestSupport
 /// `--seed`, of everything that draws.
 struct SeedOption: ParsableArguments {
   @Option(
-    help: "The seed of everything drawn, hexadecimal after 0x; a fresh one if left out.",
+    help: "The seed of everything drawn, decimal or hexadecimal (0x); a fresh one if left out.",
     transform: Seed.argument)
   var seed: UInt64?
 

@@ -88,7 +88,9 @@ struct TortureCommand: ParsableCommand {
 
   private func shrink(_ configuration: RoundConfiguration, _ campaign: TortureCampaign) throws {
     say("making it smaller ...")
-    let small = Shrink(configuration, cast: campaign.cast).run()
+    var shrink = Shrink(configuration, cast: campaign.cast)
+    shrink.progress = campaign.progress
+    let small = shrink.run()
     for (index, operation) in small.operations { print("  \(index): \(operation)") }
     if let disagreement = try Round(small, cast: campaign.cast).run() {
       print(TortureCampaign.words(small, disagreement))

@@ -2,6 +2,7 @@
 public struct Shrink {
   private let configuration: RoundConfiguration
   private let cast: Cast
+  public var progress: ((Int, Operation) -> Void)?
 
   public init(_ configuration: RoundConfiguration, cast: @escaping Cast) {
     self.configuration = configuration
@@ -43,6 +44,8 @@ public struct Shrink {
   private func failure(_ indices: [Int]) -> Disagreement? {
     var trial = configuration
     trial.indices = indices
-    return try? Round(trial, cast: cast).run()
+    var round = Round(trial, cast: cast)
+    round.progress = progress
+    return try? round.run()
   }
 }
