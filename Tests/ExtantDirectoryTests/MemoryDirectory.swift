@@ -36,7 +36,7 @@ final class MemoryDirectory: DirectoryStorage {
   }
 
   var blockCount: UInt64 { UInt64(blocks.count) }
-  var entries: DirectoryEntries { DirectoryEntries(self) }
+  var entries: DirectoryEntries<MemoryDirectory> { DirectoryEntries(self) }
 
   func read(
     _ logical: LogicalBlock,
@@ -51,7 +51,7 @@ final class MemoryDirectory: DirectoryStorage {
     return DirectoryBlock(logical: logical, address: address, buffer: buffer)
   }
 
-  func append(_ handle: any MetadataHandle) throws(FileSystemError) -> DirectoryBlock {
+  func append(_ handle: RecordingHandle) throws(FileSystemError) -> DirectoryBlock {
     precondition(reserved > 0, "a block that nobody reserved")
     reserved -= 1
     let logical = LogicalBlock(blockCount)
@@ -61,7 +61,7 @@ final class MemoryDirectory: DirectoryStorage {
       logical: logical, address: address, buffer: blocks[blocks.count - 1])
   }
 
-  func setIndexFlag(_ handle: any MetadataHandle) { hasIndexFlag = true }
+  func setIndexFlag(_ handle: RecordingHandle) { hasIndexFlag = true }
 }
 
 /// A handle that remembers what was announced, with the bytes from before.
@@ -112,7 +112,7 @@ extension MemoryDirectory {
     _ name: [UInt8], _ inode: UInt32, _ kind: FileKind = .regular
   ) throws(FileSystemError) {
     let plan = try entries.planInsertion(of: name)
-    precondition(plan.newBlockCount <= DirectoryEntries.worstCaseNewBlocks)
+    precondition(plan.newBlockCount <= DirectoryInsertion.worstCaseNewBlocks)
     try change(reserving: plan.newBlockCount) { (handle) throws(FileSystemError) in
       try entries.insert(plan, inode: InodeNumber(inode), kind, handle)
     }

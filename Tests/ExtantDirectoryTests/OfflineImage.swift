@@ -129,10 +129,8 @@ final class ImageDirectory: DirectoryStorage {
     return DirectoryBlock(logical: logical, address: address, buffer: buffer)
   }
 
-  func append(_ handle: any MetadataHandle) throws(FileSystemError) -> DirectoryBlock {
+  func append(_ handle: RecordingHandle) throws(FileSystemError) -> DirectoryBlock {
     throw .refused(.readOnlyFileSystem)
   }
-  func setIndexFlag(_ handle: any MetadataHandle) throws(FileSystemError) {
-    throw .refused(.readOnlyFileSystem)
-  }
+  func setIndexFlag(_ handle: RecordingHandle) {}
 }

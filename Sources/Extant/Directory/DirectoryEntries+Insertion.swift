@@ -15,6 +15,9 @@ struct DirectoryInsertion {
     case leaf(HashTreePath, DirectoryBlock)
   }
 
+  /// The most blocks that one insertion can need: a leaf and an index node.
+  static let worstCaseNewBlocks = 2
+
   let name: [UInt8]
   /// How many new blocks the insertion takes at most; the caller reserves them.
   let newBlockCount: Int
@@ -111,7 +114,7 @@ extension DirectoryEntries {
   /// Inserts the planned name. The blocks that the plan needs have been reserved.
   func insert(
     _ insertion: DirectoryInsertion, inode: InodeNumber, _ kind: FileKind,
-    _ handle: any MetadataHandle
+    _ handle: Storage.Handle
   ) throws(FileSystemError) {
     let image = DirectoryEntryImage(
       inode: inode.rawValue, fileType: format.hasFileType ? kind.directoryCode : 0,
@@ -137,7 +140,7 @@ extension DirectoryEntries {
 
   /// False, and nothing changed, when the block has no room in one piece.
   private func insert(
-    _ image: DirectoryEntryImage, intoRoomOf block: DirectoryBlock, _ handle: any MetadataHandle
+    _ image: DirectoryEntryImage, intoRoomOf block: DirectoryBlock, _ handle: Storage.Handle
   ) throws(FileSystemError) -> Bool {
     let room = try format.room(
       for: image.name.count, in: block.buffer.bytes, block: block.address)
@@ -151,7 +154,7 @@ extension DirectoryEntries {
 
   /// False, and nothing changed, when the leaf has no room, not even with its gaps closed.
   private func insert(
-    _ image: DirectoryEntryImage, intoLeaf leaf: DirectoryBlock, _ handle: any MetadataHandle
+    _ image: DirectoryEntryImage, intoLeaf leaf: DirectoryBlock, _ handle: Storage.Handle
   ) throws(FileSystemError) -> Bool {
     if try insert(image, intoRoomOf: leaf, handle) { return true }
     guard try fitsPacked(image.length, inLeaf: leaf) else { return false }
@@ -174,11 +177,11 @@ extension DirectoryEntries {
   /// Moves the entries of a full linear block to a leaf, makes the block the root above it, and
   /// goes on as in any tree.
   private func convertAndInsert(
-    _ image: DirectoryEntryImage, _ first: DirectoryBlock, _ handle: any MetadataHandle
+    _ image: DirectoryEntryImage, _ first: DirectoryBlock, _ handle: Storage.Handle
   ) throws(FileSystemError) {
     let images = try format.images(first.buffer.bytes, block: first.address)
     let leaf = try storage.append(handle)
-    try storage.setIndexFlag(handle)
+    storage.setIndexFlag(handle)
     handle.modify(leaf.address, leaf.buffer)
     pack(Array(images.dropFirst(2)), into: leaf)
 
@@ -201,7 +204,7 @@ extension DirectoryEntries {
   /// half an entry, and blocks at least 1,024 bytes.
   private func splitAndInsert(
     _ image: DirectoryEntryImage, _ path: HashTreePath, _ leaf: DirectoryBlock,
-    _ handle: any MetadataHandle
+    _ handle: Storage.Handle
   ) throws(FileSystemError) {
     var path = path
     let function = try treeHash()
@@ -251,7 +254,7 @@ extension DirectoryEntries {
   /// Splits the full index node above the leaf with the help of a new block; when that node is
   /// the root, all of its entries move to the new one below it.
   private func makeRoomForEntry(
-    _ path: inout HashTreePath, _ newBlock: DirectoryBlock, _ handle: any MetadataHandle
+    _ path: inout HashTreePath, _ newBlock: DirectoryBlock, _ handle: Storage.Handle
   ) {
     let lowest = path.frames[path.frames.count - 1]
     handle.modify(newBlock.address, newBlock.buffer)
@@ -290,7 +293,7 @@ extension DirectoryEntries {
 
   /// Inserts `entry` behind the one that `frame` follows. Its node has room.
   private func insert(
-    _ entry: HashTreeEntry, behind frame: inout HashTreePath.Frame, _ handle: any MetadataHandle
+    _ entry: HashTreeEntry, behind frame: inout HashTreePath.Frame, _ handle: Storage.Handle
   ) {
     handle.modify(frame.block.address, frame.block.buffer)
     var bytes = frame.block.buffer.mutableBytes

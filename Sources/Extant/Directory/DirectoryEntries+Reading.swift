@@ -55,7 +55,7 @@ extension DirectoryEntries {
     guard storage.blockCount > 0 else { return }
     let block = try storage.readEntries(LogicalBlock(0))
     let entries = try keyedEntries(block, storage.hash, from: cookie)
-    _ = yield(entries.sorted(by: Self.isOrdered), body)
+    _ = yield(entries.sorted(by: KeyedEntry.isOrdered), body)
   }
 
   private func readTree(
@@ -73,7 +73,7 @@ extension DirectoryEntries {
       // A name in the wrong leaf would lead a reader, by its cookie, back to where it was.
       for entry in entries { try check(entry.hash.major, belongsTo: path, at: leaf.address) }
       entries.append(contentsOf: waiting)
-      entries.sort(by: Self.isOrdered)
+      entries.sort(by: KeyedEntry.isOrdered)
       waiting = []
       let next = path.nextEntry
       if let next, next.isContinuation {
@@ -117,13 +117,13 @@ private struct KeyedEntry {
   var key: UInt64
   var hash: NameHash
   var entry: DirectoryEntry
+
+  static func isOrdered(_ a: KeyedEntry, _ b: KeyedEntry) -> Bool {
+    a.key != b.key ? a.key < b.key : a.entry.name.lexicographicallyPrecedes(b.entry.name)
+  }
 }
 
 extension DirectoryEntries {
-  private static func isOrdered(_ a: KeyedEntry, _ b: KeyedEntry) -> Bool {
-    a.key != b.key ? a.key < b.key : a.entry.name.lexicographicallyPrecedes(b.entry.name)
-  }
-
   /// A block's entries whose keys are at least `cookie`, as they lie.
   private func keyedEntries(
     _ block: DirectoryBlock, _ function: DirectoryHash, from cookie: UInt64

@@ -13,17 +13,14 @@ import SystemPackage
 /// the second needs and says how many new blocks that may take, so that the caller can reserve
 /// them; the second changes and does not fail. Between the two the directory may only become
 /// emptier: when one operation both removes (or replaces) and inserts, it inserts last.
-struct DirectoryEntries {
-  let storage: any DirectoryStorage
+struct DirectoryEntries<Storage: DirectoryStorage> {
+  let storage: Storage
   let format: DirectoryBlockFormat
 
-  init(_ storage: any DirectoryStorage) {
+  init(_ storage: Storage) {
     self.storage = storage
     format = storage.format
   }
-
-  /// The most blocks that one insertion can need: a leaf and an index node.
-  static let worstCaseNewBlocks = 2
 }
 
 /// An entry that was found, with the block it is in.
@@ -133,7 +130,7 @@ extension DirectoryEntries {
 
 extension DirectoryEntries {
   /// Gives a new directory, which has no blocks yet, its first with "." and "..".
-  func initialise(parent: InodeNumber, _ handle: any MetadataHandle) throws(FileSystemError) {
+  func initialise(parent: InodeNumber, _ handle: Storage.Handle) throws(FileSystemError) {
     let block = try storage.append(handle)
     handle.modify(block.address, block.buffer)
     var bytes = block.buffer.mutableBytes
@@ -144,7 +141,7 @@ extension DirectoryEntries {
   /// Makes the entry name another inode; ".." of a directory that moves, for one.
   func replace(
     _ match: DirectoryMatch, with inode: InodeNumber, _ kind: FileKind,
-    _ handle: any MetadataHandle
+    _ handle: Storage.Handle
   ) throws(FileSystemError) {
     let block = match.block
     // Decided before the change, which must not fail.
@@ -158,7 +155,7 @@ extension DirectoryEntries {
   }
 
   /// Takes the entry away. EINVAL for "." and ".." of a hash tree, which hold its index.
-  func remove(_ match: DirectoryMatch, _ handle: any MetadataHandle) throws(FileSystemError) {
+  func remove(_ match: DirectoryMatch, _ handle: Storage.Handle) throws(FileSystemError) {
     guard !match.isInRoot else { throw .refused(.invalidArgument) }
     let block = match.block
     handle.modify(block.address, block.buffer)

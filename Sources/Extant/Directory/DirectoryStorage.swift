@@ -13,6 +13,9 @@ struct DirectoryBlock {
 ///
 /// Whoever calls holds the directory's lock: shared for what reads, exclusive for what changes.
 protocol DirectoryStorage: AnyObject {
+  /// What announces changes, and gives the blocks that were reserved.
+  associatedtype Handle: MetadataHandle
+
   var format: DirectoryBlockFormat { get }
   /// The filesystem's hash function; an existing tree's version is in its root.
   var hash: DirectoryHash { get }
@@ -32,13 +35,13 @@ protocol DirectoryStorage: AnyObject {
 
   /// A zeroed block behind the last one; the directory grows by it. The caller of the operation
   /// has reserved it, so that this fails only with the device.
-  func append(_ handle: any MetadataHandle) throws(FileSystemError) -> DirectoryBlock
+  func append(_ handle: Handle) throws(FileSystemError) -> DirectoryBlock
 
   /// A leaf is about to be split: told to devices that listen.
   func willSplit()
 
   /// Sets the inode's flag INDEX.
-  func setIndexFlag(_ handle: any MetadataHandle) throws(FileSystemError)
+  func setIndexFlag(_ handle: Handle)
 }
 
 extension DirectoryStorage {

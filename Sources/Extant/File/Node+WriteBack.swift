@@ -24,7 +24,7 @@ extension FileSystem {
   }
 
   /// Gives every delayed block of the file its home, and to the transaction what goes through it.
-  private func placeContents(of node: Node) throws(FileSystemError) {
+  func placeContents(of node: Node) throws(FileSystemError) {
     try requireWritable()
     while try allocateDelayed(node) {}
     if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
@@ -101,53 +101,5 @@ extension FileSystem {
     let longest = ExtentState.written.maximumCount
     let rest = longest - start.rawValue % longest
     return end * blockSize64 >= 8 << 20 ? max(rest, count) : max(count, min(rest, end))
-  }
-
-  // MARK: Pressure
-
-  /// Keeps dirty data below its limit. Called by writers that hold no lock. What cannot be written,
-  /// of whatever file, is for that file's fsync to tell.
-  func throttle(_ node: Node) throws(FileSystemError) {
-    guard cache.dirtyByteCount > cache.dirtyLimit else { return }
-    try placeContents(of: node)
-    _ = cache.writeBack(owner: node.number)
-    if cache.dirtyByteCount > cache.dirtyLimit { writeBackAll() }
-  }
-
-  /// Makes room in a cache full of dirty blocks. The caller may hold node locks.
-  ///
-  /// Throws what kept blocks, of whatever file, from leaving, if that is why nothing was gained.
-  func relieveCache(of node: Node) throws(FileSystemError) {
-    let before = cache.dirtyByteCount
-    let own = writeBackUntold(node)
-    let others = writeBackAll()
-    if journal.runningBlockCount > 0 { try journal.commit() }
-    try journal.checkpoint()
-    if let failure = own ?? others, cache.dirtyByteCount >= before { throw failure }
-  }
-
-  /// Writes the dirty data of every file. One that fails stops none of the others: returns the first
-  /// failure, of which the file's own fsync is told as well.
-  @discardableResult
-  func writeBackAll() -> FileSystemError? {
-    var failure: FileSystemError?
-    for owner in cache.dirtyOwners {
-      let error = writeBack(owner: owner)
-      failure = failure ?? error
-    }
-    return failure
-  }
-
-  private func writeBack(owner: InodeNumber) -> FileSystemError? {
-    if let node = nodes.retained(owner) {
-      defer { release(node) }
-      return writeBackUntold(node)
-    }
-    // A file whose inode left memory has nothing delayed. What must go through the journal is not
-    // left to the cache, and only the inode says whether it must.
-    guard journal.hasLog else { return cache.writeBack(owner: owner) }
-    guard let node = try? acquire(owner) else { return nil }
-    defer { release(node) }
-    return writeBackUntold(node)
   }
 }

@@ -90,14 +90,6 @@ extension FileSystem {
     }
   }
 
-  func flushPeriodically() {
-    guard journal.abortReason == nil else { return }
-    // A write error stays with its file, and is told to the next fsync.
-    writeBackAll()
-    announceRecord()
-    _ = try? journal.commit()
-  }
-
   /// Marks the filesystem as in use until `markClean`: with a journal as one that is to be
   /// recovered, before anything is logged; without one as not cleanly unmounted, so that a check
   /// comes after a crash.

@@ -111,7 +111,7 @@ extension FileSystem {
 
   // MARK: For operations on names
 
-  func entries(of node: Node) -> DirectoryEntries {
+  func entries(of node: Node) -> DirectoryEntries<NodeDirectory> {
     DirectoryEntries(NodeDirectory(node, self))
   }
 

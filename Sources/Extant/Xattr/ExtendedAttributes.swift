@@ -9,9 +9,9 @@ import SystemPackage
 /// `newBlockCount` blocks; `apply` changes and does not fail. A block that other inodes share is
 /// never changed: the inode gets its own.
 struct ExtendedAttributes {
-  let storage: any XattrStorage
+  let storage: NodeXattrs
 
-  init(_ storage: any XattrStorage) { self.storage = storage }
+  init(_ storage: NodeXattrs) { self.storage = storage }
 
   /// The most blocks that one change can need.
   static let worstCaseNewBlocks = 1
@@ -156,36 +156,36 @@ extension ExtendedAttributes {
   }
 
   /// Makes the change. It must be the first since it was planned.
-  func apply(_ change: XattrChange, _ handle: any MetadataHandle) throws(FileSystemError) {
+  func apply(_ change: XattrChange, _ operation: Operation) throws(FileSystemError) {
     switch change.blockChange {
     case .keep:
       break
     case .rewrite(let address, let buffer, let contents):
-      handle.modify(address, buffer)
+      operation.modify(address, buffer)
       encode(contents, into: buffer, at: address)
     case .create(let contents, let old):
-      let address = try storage.allocateXattrBlock(handle)
-      let buffer = handle.newBlock(address)
+      let address = try storage.allocateXattrBlock(operation)
+      let buffer = operation.newBlock(address)
       encode(contents, into: buffer, at: address)
-      if let old { try apply(old, handle) }
-      try storage.setXattrBlock(address, handle)
+      if let old { try apply(old, operation) }
+      storage.setXattrBlock(address, operation)
     case .release(let old):
-      try apply(old, handle)
-      try storage.setXattrBlock(nil, handle)
+      try apply(old, operation)
+      storage.setXattrBlock(nil, operation)
     }
-    if let region = change.region { try storage.setXattrRegion(region, handle) }
+    if let region = change.region { try storage.setXattrRegion(region, operation) }
   }
 
   private func apply(
-    _ release: XattrChange.Release, _ handle: any MetadataHandle
+    _ release: XattrChange.Release, _ operation: Operation
   ) throws(FileSystemError) {
-    handle.modify(release.address, release.buffer)
+    operation.modify(release.address, release.buffer)
     let remaining = storage.xattrBlockLock.withLock {
       var bytes = release.buffer.mutableBytes
       return XattrBlock.removeReference(
         in: &bytes, at: release.address, checksumSeed: storage.xattrChecksumSeed)
     }
-    if remaining == 0 { try storage.freeXattrBlock(release.address, handle) }
+    if remaining == 0 { try storage.freeXattrBlock(release.address, operation) }
   }
 
   private func encode(_ contents: XattrBlock, into buffer: BlockBuffer, at address: BlockAddress) {

@@ -4,12 +4,15 @@ import ExtantBase
 import Threading
 
 /// Where a node keeps its extended attributes, for `ExtendedAttributes`: the end of its slot in
-/// the inode table, and the attribute block. The caller holds the node's lock.
-final class NodeXattrs: XattrStorage {
+/// the inode table, and the attribute block.
+///
+/// Whoever calls holds the node's lock: shared for what reads, exclusive for what changes.
+final class NodeXattrs {
   private unowned let fileSystem: FileSystem
   private let node: Node
 
-  /// The region's bytes as they are now.
+  /// The inode's bytes for attributes as they are now, from their magic number on
+  /// (`Inode.xattrRange`); nil where it has none.
   private(set) var xattrRegion: [UInt8]?
 
   init(_ node: Node, _ fileSystem: FileSystem) throws(FileSystemError) {
@@ -23,13 +26,19 @@ final class NodeXattrs: XattrStorage {
 
   var number: InodeNumber { node.number }
   var blockSize: Int { fileSystem.blockSize }
+
+  /// The filesystem's one lock around the contents of attribute blocks, which inodes of different
+  /// locks may share. Held for moments, never around a read from the device; nothing that may wait
+  /// is called under it.
   var xattrBlockLock: Lock { fileSystem.attributeBlockLock }
 
+  /// The filesystem's checksum seed, not the inode's; nil without `metadata_csum`.
   var xattrChecksumSeed: UInt32? {
     let superblock = fileSystem.superblock
     return superblock.hasMetadataChecksums ? superblock.checksumSeed : nil
   }
 
+  /// `i_file_acl`; nil for 0.
   var xattrBlock: BlockAddress? {
     let address = node.state.withLock { node.inode.fileACL }
     return address.rawValue == 0 ? nil : address
@@ -46,10 +55,8 @@ final class NodeXattrs: XattrStorage {
     try fileSystem.read(address, verify: verify)
   }
 
-  func setXattrRegion(
-    _ bytes: [UInt8], _ handle: any MetadataHandle
-  ) throws(FileSystemError) {
-    let operation = try operation(handle)
+  /// Replaces the bytes of `xattrRegion` by as many others.
+  func setXattrRegion(_ bytes: [UInt8], _ operation: Operation) throws(FileSystemError) {
     guard let region = regionInSlot else { return }
     let (buffer, address, slot) = try fileSystem.inodeSlotToChange(node.number)
     operation.modify(address, buffer)
@@ -60,10 +67,8 @@ final class NodeXattrs: XattrStorage {
     operation.changed(node)
   }
 
-  func setXattrBlock(
-    _ address: BlockAddress?, _ handle: any MetadataHandle
-  ) throws(FileSystemError) {
-    let operation = try operation(handle)
+  /// Sets `i_file_acl`, and counts the block in `i_blocks` or no longer.
+  func setXattrBlock(_ address: BlockAddress?, _ operation: Operation) {
     node.state.withLock {
       let had = node.inode.fileACL.rawValue != 0
       node.inode.fileACL = address ?? BlockAddress(0)
@@ -76,22 +81,15 @@ final class NodeXattrs: XattrStorage {
     operation.changed(node)
   }
 
-  func allocateXattrBlock(
-    _ handle: any MetadataHandle
-  ) throws(FileSystemError) -> BlockAddress {
-    try operation(handle).allocateMetadataBlock(near: fileSystem.homeGoal(of: node))
+  /// A block that the caller of the operation has reserved.
+  func allocateXattrBlock(_ operation: Operation) throws(FileSystemError) -> BlockAddress {
+    try operation.allocateMetadataBlock(near: fileSystem.homeGoal(of: node))
   }
 
   func freeXattrBlock(
-    _ address: BlockAddress, _ handle: any MetadataHandle
+    _ address: BlockAddress, _ operation: Operation
   ) throws(FileSystemError) {
-    let operation = try operation(handle)
     operation.forget(address)
     try operation.free(address, count: 1)
-  }
-
-  private func operation(_ handle: any MetadataHandle) throws(FileSystemError) -> Operation {
-    guard let operation = handle as? Operation else { throw .refused(.invalidArgument) }
-    return operation
   }
 }

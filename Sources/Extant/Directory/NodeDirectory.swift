@@ -48,9 +48,8 @@ final class NodeDirectory: DirectoryStorage {
     return DirectoryBlock(logical: logical, address: address, buffer: buffer)
   }
 
-  func append(_ handle: any MetadataHandle) throws(FileSystemError) -> DirectoryBlock {
-    guard let operation = handle as? Operation else { throw .refused(.invalidArgument) }
-    return try node.withState { () throws(FileSystemError) -> DirectoryBlock in
+  func append(_ operation: Operation) throws(FileSystemError) -> DirectoryBlock {
+    try node.withState { () throws(FileSystemError) -> DirectoryBlock in
       guard let map = node.map else { throw .refused(.notDirectory) }
       let logical = LogicalBlock(node.inode.size / fileSystem.blockSize64)
       let address = try operation.allocateMetadataBlock(
@@ -70,8 +69,7 @@ final class NodeDirectory: DirectoryStorage {
 
   func willSplit() { fileSystem.device.note(.directorySplit) }
 
-  func setIndexFlag(_ handle: any MetadataHandle) throws(FileSystemError) {
-    guard let operation = handle as? Operation else { throw .refused(.invalidArgument) }
+  func setIndexFlag(_ operation: Operation) {
     node.state.withLock { _ = node.inode.flags.insert(.index) }
     operation.changed(node)
   }
