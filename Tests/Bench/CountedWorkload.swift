@@ -116,15 +116,8 @@ enum CountedWorkload: String, CaseIterable {
   /// What readdirplus asks for: the second listing and those after it find the inodes in memory.
   private func list(_ operations: Int, _ fileSystem: FileSystem) throws {
     for _ in 0..<operations / Self.files {
-      var entries: [DirectoryEntry] = []
-      try fileSystem.readDirectory(.root, from: 0) { entry in
-        entries.append(entry)
-        return true
-      }
-      for entry in entries {
-        let name = try FileName(entry.name)
-        guard !name.isDotOrDotDot else { continue }
-        fileSystem.forget(try fileSystem.lookup(name, in: .root, retaining: true).inode)
+      for (_, attributes) in try fileSystem.readDirectoryRetaining(.root, from: 0, { _ in true }) {
+        if let attributes { fileSystem.forget(attributes.inode) }
       }
     }
   }

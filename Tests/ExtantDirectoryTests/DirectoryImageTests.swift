@@ -108,7 +108,8 @@ struct DirectoryImageTests {
   }
 
   private func expect(
-    _ entries: DirectoryEntries<some DirectoryStorage>, _ number: InodeNumber, holds names: Set<[UInt8]>,
+    _ entries: DirectoryEntries<some DirectoryStorage>, _ number: InodeNumber,
+    holds names: Set<[UInt8]>,
     _ inode: UInt32
   ) throws {
     var listed: [DirectoryEntry] = []

@@ -119,7 +119,7 @@ private final class WriteHookDevice: ForwardingDevice {
         inode: Inode(
           mode: FileKind.fifo.rawValue, uid: 0, gid: 0, time: Timestamp(seconds: 0),
           superblock: fs.superblock),
-        map: nil)
+        contents: .none)
     }
   }
 

@@ -11,28 +11,28 @@ extension FileSystem {
   ) throws(FileSystemError) -> File {
     let file = try open(path, .readWrite, create: 0o644)
     let node = file.node
+    let contents = try mappedContents(of: node)
     var done = 0
     while done < extents {
       let wanted = UInt64(min(1024, extents - done))
-      let needed = node.state.withLock { nodesNeeded(node, newEntries: Int(wanted)) }
+      let needed = node.state.withLock { contents.nodesNeeded(newEntries: Int(wanted)) }
       let count = try perform(
         reserving: wanted + needed, credits: journal.maximumCredits
       ) { (operation) throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) -> UInt64 in
-          guard let map = node.map else { throw .refused(.invalidArgument) }
           let first = UInt64(2 * done)
           let run = try blocks.allocate(
-            goal: goal(for: node, at: LogicalBlock(first)), wanted: wanted, reserved: true,
+            goal: contents.goal(at: LogicalBlock(first)), wanted: wanted, reserved: true,
             handle: operation)
           operation.reserved -= run.count
           for index in 0..<run.count {
             let block = LogicalBlock(first + 2 * index)
-            try map.set(block..<block + 1, address: run.start + index, state: state)
+            try contents.map.set(block..<block + 1, address: run.start + index, state: state)
           }
-          node.inode.blocks512 += run.count * sectorsPerBlock
+          contents.charge(blocks: Int64(run.count))
           node.inode.size = (first + 2 * run.count) * blockSize64
           node.diskSize = node.inode.size
-          operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+          operation.reserved = try contents.settleNodes(available: operation.reserved, operation)
           operation.changed(node)
           return run.count
         }
@@ -44,6 +44,6 @@ extension FileSystem {
   }
 
   func extentCount(of file: File) throws(FileSystemError) -> Int {
-    try file.node.withState { () throws(FileSystemError) in try file.node.map?.extentCount() ?? 0 }
+    try file.node.withState { () throws(FileSystemError) in try file.node.contents.map?.extentCount() ?? 0 }
   }
 }

@@ -13,7 +13,7 @@ import Testing
       inode: Inode(
         mode: FileKind.fifo.rawValue, uid: 0, gid: 0, time: Timestamp(seconds: 0),
         superblock: fs.superblock),
-      map: nil)
+      contents: .none)
   }
 
   /// The kernel refers to every inode that it knows: none of them can be dropped, and none is to be

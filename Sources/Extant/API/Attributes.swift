@@ -139,6 +139,8 @@ public struct DirectoryEntry: Sendable, Equatable {
   /// Where reading goes on after this entry.
   public var nextCookie: UInt64
 
+  public var isDotOrDotDot: Bool { name == [0x2e] || name == [0x2e, 0x2e] }
+
   public init(name: [UInt8], inode: InodeNumber, kind: FileKind?, nextCookie: UInt64) {
     self.name = name
     self.inode = inode

@@ -34,7 +34,7 @@ final class NodeDirectory: DirectoryStorage {
     verify: (RawSpan, BlockAddress) throws(FileSystemError) -> Void
   ) throws(FileSystemError) -> DirectoryBlock {
     let address = try node.withState { () throws(FileSystemError) -> BlockAddress in
-      guard let map = node.map, case .extent(let run) = try map.run(at: logical),
+      guard let map = node.contents.map, case .extent(let run) = try map.run(at: logical),
         run.state == .written
       else {
         throw .corrupt(
@@ -50,17 +50,17 @@ final class NodeDirectory: DirectoryStorage {
 
   func append(_ operation: Operation) throws(FileSystemError) -> DirectoryBlock {
     try node.withState { () throws(FileSystemError) -> DirectoryBlock in
-      guard let map = node.map else { throw .refused(.notDirectory) }
+      let contents = try fileSystem.mappedContents(of: node)
       let logical = LogicalBlock(node.inode.size / fileSystem.blockSize64)
       let address = try operation.allocateMetadataBlock(
-        near: try fileSystem.goal(for: node, at: logical))
+        near: try contents.goal(at: logical))
       // Blocks behind the end belong to nobody here; a directory has none.
-      try map.set(logical..<logical + 1, address: address, state: .written)
-      operation.reserved = try fileSystem.settleNodes(
-        node, available: operation.reserved, operation)
+      try contents.map.set(logical..<logical + 1, address: address, state: .written)
+      operation.reserved = try contents.settleNodes(
+        available: operation.reserved, operation)
       node.inode.size += fileSystem.blockSize64
       node.diskSize = node.inode.size
-      node.inode.blocks512 += fileSystem.sectorsPerBlock
+      contents.charge(blocks: 1)
       operation.changed(node)
       return DirectoryBlock(
         logical: logical, address: address, buffer: operation.newBlock(address))

@@ -8,7 +8,10 @@ extension File {
     mode: FallocateMode, offset: Int64, length: Int64
   ) throws(FileSystemError) {
     try fileSystem.watch { () throws(FileSystemError) in
-      try fileSystem.fallocate(node, mode: mode, offset: offset, length: length, access: access)
+      _ = try fileSystem.checkFallocate(
+        node, mode: mode, offset: offset, length: length, access: access)
+      try fileSystem.mappedContents(of: node).fallocate(
+        mode: mode, offset: offset, length: length, access: access)
     }
   }
 

@@ -29,7 +29,7 @@ public final class File: @unchecked Sendable {
     guard first else { return }
     if access.contains(.write) { fileSystem.blocks.dropPreallocation(node.number) }
     // What a large file's map holds beside the device's copy would stay as long as the inode.
-    node.state.withLock { node.map?.unloadCleanNodes() }
+    node.state.withLock { node.contents.map?.unloadCleanNodes() }
     fileSystem.release(node)
   }
 
@@ -40,14 +40,14 @@ public final class File: @unchecked Sendable {
     into bytes: inout MutableRawSpan, at offset: UInt64
   ) throws(FileSystemError) -> Int {
     guard access.contains(.read) else { throw .refused(.badFileDescriptor) }
-    try requireContents()
+    let contents = try contents()
     try fileSystem.requireRunning()
     let window = readAhead.window(
       offset: offset, byteCount: bytes.byteCount, blockSize: fileSystem.blockSize64)
     node.lock.lockShared()
     defer { node.lock.unlock() }
     let count = try fileSystem.watch { () throws(FileSystemError) in
-      try fileSystem.read(node, into: &bytes, at: offset, readAhead: window)
+      try contents.read(into: &bytes, at: offset, readAhead: window)
     }
     fileSystem.noteAccess(node)
     return count
@@ -59,24 +59,23 @@ public final class File: @unchecked Sendable {
   /// Throws ENOSPC where nothing fits, EFBIG past the largest file, EPERM on an immutable file.
   public func write(_ bytes: RawSpan, at offset: UInt64) throws(FileSystemError) -> Int {
     guard access.contains(.write) else { throw .refused(.badFileDescriptor) }
-    try requireContents()
+    let contents = try contents()
     try fileSystem.requireWritable()
     guard bytes.byteCount > 0 else { return 0 }
-    try fileSystem.watch { () throws(FileSystemError) in try fileSystem.throttle(node) }
+    try fileSystem.watch { () throws(FileSystemError) in try fileSystem.throttle(contents) }
     node.lock.lockExclusive()
     defer { node.lock.unlock() }
     try requireChangeable()
     let start = access.contains(.append) ? node.size : offset
     return try fileSystem.watch { () throws(FileSystemError) in
-      try fileSystem.write(
-        node, bytes, at: start, claim: access.claim)
+      try contents.write(bytes, at: start, claim: access.claim)
     }
   }
 
   /// Sets the size in bytes; growing leaves a hole.
   public func truncate(to size: UInt64) throws(FileSystemError) {
     guard access.contains(.write) else { throw .refused(.invalidArgument) }
-    try requireContents()
+    let contents = try contents()
     try fileSystem.requireWritable()
     node.lock.lockExclusive()
     defer { node.lock.unlock() }
@@ -85,7 +84,7 @@ public final class File: @unchecked Sendable {
       throw .refused(.notPermitted)
     }
     try fileSystem.watch { () throws(FileSystemError) in
-      try fileSystem.truncate(node, to: size)
+      try contents.truncate(to: size)
     }
   }
 
@@ -95,9 +94,9 @@ public final class File: @unchecked Sendable {
   /// fdatasync(2): contents, and what is needed to read them back.
   public func syncData() throws(FileSystemError) { try fileSystem.sync(node, dataOnly: true) }
 
-  private func requireContents() throws(FileSystemError) {
+  private func contents() throws(FileSystemError) -> FileContents {
     switch node.kind {
-    case .regular: return
+    case .regular: return try fileSystem.mappedContents(of: node)
     case .directory: throw .refused(.isDirectory)
     default: throw .refused(.invalidArgument)
     }

@@ -26,7 +26,7 @@ extension FileSystem {
   /// st_blocks: what the inode counts, delayed blocks, and the tree nodes that the next commit adds
   /// or frees. Called under `node.state`.
   private func allocatedSectors(of node: Node) -> UInt64 {
-    guard let map = node.map else { return node.inode.blocks512 }
+    guard let map = node.contents.map else { return node.inode.blocks512 }
     let sectors = node.inode.blocks512 + map.delayedBlockCount * sectorsPerBlock
     let change = map.pendingNodeChange
     // Delayed runs get their nodes with their blocks.
@@ -58,7 +58,7 @@ extension FileSystem {
     if flags.contains(.append), !change.suitsAppendOnly { throw .refused(.notPermitted) }
     if let size = change.size {
       switch node.kind {
-      case .regular: try truncate(node, to: size)
+      case .regular: try mappedContents(of: node).truncate(to: size)
       case .directory: throw .refused(.isDirectory)
       default: throw .refused(.invalidArgument)
       }

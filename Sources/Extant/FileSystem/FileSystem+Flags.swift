@@ -52,7 +52,7 @@ extension FileSystem {
         let old = node.state.withLock { node.inode.flags }
         let new = try Self.flags(flags, replacing: old, node.kind, mayChangeJournalData)
         if old.contains(.journalData) != new.contains(.journalData) {
-          try settleJournaledData(of: node)
+          try contents(of: node)?.settleJournaledData()
         }
         try perform { (operation) throws(FileSystemError) in
           try node.withState { () throws(FileSystemError) in

@@ -136,14 +136,14 @@ extension FileSystem {
     guard insertion.newBlockCount > 0 else { return 0 }
     return try parent.withState { () throws(FileSystemError) -> UInt64 in
       let (end, rest) = parent.inode.size.quotientAndRemainder(dividingBy: blockSize64)
-      guard rest == 0, end < LogicalBlock.limit.rawValue, let map = parent.map,
-        try map.isHole(LogicalBlock(end)..<LogicalBlock.limit)
+      guard rest == 0, end < LogicalBlock.limit.rawValue, let contents = contents(of: parent),
+        try contents.map.isHole(LogicalBlock(end)..<LogicalBlock.limit)
       else {
         throw .corrupt(
           Corruption("directory", inode: parent.number, "its size does not end its last block"))
       }
       return UInt64(insertion.newBlockCount)
-        + nodesNeeded(parent, newEntries: insertion.newBlockCount)
+        + contents.nodesNeeded(newEntries: insertion.newBlockCount)
     }
   }
 
@@ -213,17 +213,14 @@ extension FileSystem {
     inode.flags = template.flags.inherited(by: kind)
     let maps =
       mapsBlocks && (kind == .regular || kind == .directory || kind == .symbolicLink)
-    var map: ExtentMap?
+    var contents = kind == .symbolicLink ? NodeContents.target : .none
     if maps {
       inode.flags.insert(.extents)
       inode.blockArea = ExtentNode(depth: 0, entries: .leaf([])).encodeRoot()
-      map = try ExtentMap(
-        capacities: extentCapacities, root: .empty,
-        source: ExtentNodeReader(
-          reader: reader, context: extentContext(number, generation: inode.generation),
-          zones: groups.zones))
+      contents = try extentTree(
+        .empty, extentContext(number, generation: inode.generation))
     }
-    let node = Node(number: number, kind: kind, inode: inode, map: map)
+    let node = Node(number: number, kind: kind, inode: inode, contents: contents)
     nodes.insert(node)
     return node
   }

@@ -14,7 +14,7 @@ extension FileSystem {
     try withNode(parent) { (parent) throws(FileSystemError) -> Attributes in
       try parent.lock.withSharedLock { () throws(FileSystemError) -> Attributes in
         let match = try find(name, in: parent)
-        let node = try acquire(namedBy: match)
+        let node = try acquire(namedBy: match.inode)
         defer { if !retaining { release(node) } }
         return attributes(of: node)
       }
@@ -77,33 +77,63 @@ extension FileSystem {
     }
   }
 
+  /// The entries from `cookie` on, until `takes` refuses one, each with the attributes of its inode,
+  /// which keeps one reference until `forget`: what readdirplus asks for, in one pass.
+  ///
+  /// Nil for `.` and `..`, and for what cannot be had: one bad inode does not hide the others.
+  public func readDirectoryRetaining(
+    _ directory: InodeNumber, from cookie: UInt64, _ takes: (DirectoryEntry) -> Bool
+  ) throws(FileSystemError) -> [(entry: DirectoryEntry, attributes: Attributes?)] {
+    try withNode(directory) { (node) throws(FileSystemError) in
+      guard node.kind == .directory else { throw .refused(.notDirectory) }
+      let result = try node.lock.withSharedLock { () throws(FileSystemError) in
+        var entries: [DirectoryEntry] = []
+        guard !node.isUnlinked else { return [(entry: DirectoryEntry, attributes: Attributes?)]() }
+        try self.entries(of: node).forEachEntry(from: cookie) { entry in
+          guard takes(entry) else { return false }
+          entries.append(entry)
+          return true
+        }
+        return entries.map { (entry: $0, attributes: retainedAttributes(of: $0)) }
+      }
+      noteAccess(node)
+      return result
+    }
+  }
+
+  /// The directory's lock is held.
+  private func retainedAttributes(of entry: DirectoryEntry) -> Attributes? {
+    guard !entry.isDotOrDotDot, let node = try? acquire(namedBy: entry.inode) else { return nil }
+    return attributes(of: node)
+  }
+
   /// readlink(2): the target as it was given. EINVAL where the inode is no symbolic link.
   public func readSymbolicLink(_ inode: InodeNumber) throws(FileSystemError) -> [UInt8] {
     try withNode(inode) { (node) throws(FileSystemError) -> [UInt8] in
       guard node.kind == .symbolicLink else { throw .refused(.invalidArgument) }
       noteAccess(node)
-      let (inode, map) = node.state.withLock { (node.inode, node.map) }
-      guard map != nil else {
-        guard let target = inode.fastSymlinkTarget else {
-          throw .corrupt(Corruption("symbolic link", inode: node.number, "length is in i_block"))
-        }
-        return target
+      let inode = node.state.withLock { node.inode }
+      if let contents = contents(of: node) { return try readSlowLink(contents, inode) }
+      guard let target = inode.fastSymlinkTarget else {
+        throw .corrupt(Corruption("symbolic link", inode: node.number, "length is in i_block"))
       }
-      return try readSlowLink(node, inode)
+      return target
     }
   }
 
   private func readSlowLink(
-    _ node: Node, _ inode: Inode
+    _ contents: FileContents, _ inode: Inode
   ) throws(FileSystemError) -> [UInt8] {
     guard inode.size > 0, inode.size <= blockSize64 else {
-      throw .corrupt(Corruption("symbolic link", inode: node.number, "length fits a block"))
+      throw .corrupt(
+        Corruption("symbolic link", inode: contents.node.number, "length fits a block"))
     }
-    let piece = try node.withState { () throws(FileSystemError) -> MappedPiece in
-      try self.piece(of: node, at: LogicalBlock(0))
+    let piece = try contents.node.withState { () throws(FileSystemError) -> MappedPiece in
+      try contents.piece(at: LogicalBlock(0))
     }
     guard case .blocks(let address) = piece.content else {
-      throw .corrupt(Corruption("symbolic link", inode: node.number, "its block is not mapped"))
+      throw .corrupt(
+        Corruption("symbolic link", inode: contents.node.number, "its block is not mapped"))
     }
     let buffer = try read(address) { _ in }
     return buffer.bytes.array(0..<Int(inode.size))

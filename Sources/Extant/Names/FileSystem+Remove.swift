@@ -31,7 +31,7 @@ extension FileSystem {
     try withNode(parent) { (parent) throws(FileSystemError) in
       let node = try parent.lock.withExclusiveLock { () throws(FileSystemError) -> Node in
         let match = try find(name, in: parent)
-        let node = try acquire(namedBy: match)
+        let node = try acquire(namedBy: match.inode)
         do throws(FileSystemError) {
           guard node !== parent else {
             throw .corrupt(Corruption("directory", inode: parent.number, "it holds itself"))

@@ -105,11 +105,11 @@ extension FileSystem {
     // Two names of one file: nothing to do, says POSIX.
     if let newMatch, newMatch.inode == match.inode { return }
 
-    let node = try acquire(namedBy: match)
+    let node = try acquire(namedBy: match.inode)
     rename.held.append(node)
     var target: Node?
     if let newMatch {
-      let node = try acquire(namedBy: newMatch)
+      let node = try acquire(namedBy: newMatch.inode)
       rename.held.append(node)
       target = node
     }

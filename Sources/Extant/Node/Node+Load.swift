@@ -13,13 +13,13 @@ extension FileSystem {
 
   /// The node that an entry of a directory names, referenced. The directory's lock is held, so that
   /// the inode cannot be deleted meanwhile.
-  func acquire(namedBy entry: DirectoryMatch) throws(FileSystemError) -> Node {
+  func acquire(namedBy number: InodeNumber) throws(FileSystemError) -> Node {
     try watch { () throws(FileSystemError) -> Node in
       do throws(FileSystemError) {
-        return try acquire(entry.inode)
+        return try acquire(number)
       } catch .refused(.noSuchFileOrDirectory) {
         throw .corrupt(
-          Corruption("directory entry", inode: entry.inode, "it names an inode not in use"))
+          Corruption("directory entry", inode: number, "it names an inode not in use"))
       }
     }
   }
@@ -89,18 +89,18 @@ extension FileSystem {
     guard let kind = inode.kind else {
       throw .corrupt(Corruption("inode", inode: number, "mode names no kind of file"))
     }
-    let node = Node(number: number, kind: kind, inode: inode, map: nil)
-    node.map = try makeMap(number, inode, kind)
-    return node
+    return Node(
+      number: number, kind: kind, inode: inode, contents: try makeContents(number, inode, kind))
   }
 
-  private func makeMap(
+  private func makeContents(
     _ number: InodeNumber, _ inode: Inode, _ kind: FileKind
-  ) throws(FileSystemError) -> ExtentMap? {
+  ) throws(FileSystemError) -> NodeContents {
     switch kind {
     case .regular, .directory: break
-    case .symbolicLink where !inode.isFastSymlink(superblock: superblock): break
-    default: return nil
+    case .symbolicLink where inode.isFastSymlink(superblock: superblock): return .target
+    case .symbolicLink: break
+    default: return .none
     }
     guard inode.flags.contains(.extents) else {
       throw .unsupported(
@@ -109,10 +109,17 @@ extension FileSystem {
     let context = extentContext(number, generation: inode.generation)
     let root = try ExtentNode(root: inode.blockArea, context)
     try ExtentNodeReader.check(root, groups.zones, number)
-    return try ExtentMap(
-      capacities: extentCapacities,
-      root: ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)),
-      source: ExtentNodeReader(reader: reader, context: context, zones: groups.zones))
+    return try extentTree(
+      ExtentRoot(depth: Int(root.depth), contents: ExtentNodeContents(root)), context)
+  }
+
+  /// The contents of an inode whose extent tree has this root.
+  func extentTree(
+    _ root: ExtentRoot, _ context: ExtentTreeContext
+  ) throws(FileSystemError) -> NodeContents {
+    let source = ExtentNodeReader(reader: reader, context: context, zones: groups.zones)
+    return .mapped(
+      ExtentTree(try ExtentMap(capacities: extentCapacities, root: root, source: source)))
   }
 
   func extentContext(_ number: InodeNumber, generation: UInt32) -> ExtentTreeContext {
@@ -129,6 +136,6 @@ extension Node {
     guard state.tryLock() else { return false }
     defer { state.unlock() }
     guard reservedNodes == 0, !isDeleted, !isUnfinished, pendingShift == nil else { return false }
-    return map.map { $0.delayedBlockCount == 0 } ?? true
+    return contents.map.map { $0.delayedBlockCount == 0 } ?? true
   }
 }

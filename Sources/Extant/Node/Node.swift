@@ -15,13 +15,12 @@ import Threading
 final class Node: @unchecked Sendable {
   let number: InodeNumber
   let kind: FileKind
+  let contents: NodeContents
   let lock = ReadWriteLock(.node)
   let state = Lock(.nodeState)
 
   // Under `state`. Changed only inside an operation.
   var inode: Inode
-  /// Nil for what maps no blocks: fast symbolic links, devices, FIFOs, sockets.
-  var map: ExtentMap?
   /// The size the inode gets on the device, in bytes: it lags behind `inode.size` while blocks
   /// below it are delayed, so that a crash never shows a size with nothing behind it.
   var diskSize: UInt64
@@ -54,11 +53,11 @@ final class Node: @unchecked Sendable {
   /// Neither dirty nor in its block yet: a commit is about to encode it.
   var isBeingEncoded = false
 
-  init(number: InodeNumber, kind: FileKind, inode: Inode, map: ExtentMap?) {
+  init(number: InodeNumber, kind: FileKind, inode: Inode, contents: NodeContents) {
     self.number = number
     self.kind = kind
     self.inode = inode
-    self.map = map
+    self.contents = contents
     self.diskSize = inode.size
   }
 

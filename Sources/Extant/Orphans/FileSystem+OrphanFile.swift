@@ -42,7 +42,7 @@ extension FileSystem {
   ) throws(FileSystemError) {
     guard let number = superblock.orphanFileInode else { return }
     let node = try makeNode(number, try readInode(number))
-    guard let map = node.map else {
+    guard let map = node.contents.map else {
       throw .corrupt(Corruption("orphan file", inode: number, "it maps no blocks"))
     }
     let seed = checksumSeed(inode: number, generation: node.inode.generation)

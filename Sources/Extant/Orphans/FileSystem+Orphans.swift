@@ -56,18 +56,24 @@ extension FileSystem {
   private func delete(_ node: Node) throws(FileSystemError) {
     let xattrs = try xattrs(of: node)
     let release = try xattrs.planRelease()
+    guard let contents = contents(of: node) else {
+      return try perform { (operation) throws(FileSystemError) in
+        try finishDeletion(of: node, xattrs, release, operation)
+        operation.changed(node)
+      }
+    }
     var rest = LogicalBlock(0)..<LogicalBlock.limit
     while true {
       let (step, credits) = try node.withState {
-        () throws(FileSystemError) -> (RemovalStep, Int) in
-        let step = try removalStep(of: rest, node)
-        return (step, removalCredits(step))
+        () throws(FileSystemError) -> (FileContents.RemovalStep, Int) in
+        let step = try contents.removalStep(of: rest)
+        return (step, contents.removalCredits(step))
       }
       // A tree that only loses entries needs no blocks: a full disk can be emptied.
       let start = try perform(credits: credits) {
         (operation) throws(FileSystemError) -> LogicalBlock in
         let start = try node.withState { () throws(FileSystemError) in
-          try remove(step, of: rest, node, operation)
+          try contents.remove(step, of: rest, operation)
         }
         if start.rawValue == 0 { try finishDeletion(of: node, xattrs, release, operation) }
         operation.changed(node)
@@ -85,10 +91,8 @@ extension FileSystem {
   ) throws(FileSystemError) {
     try xattrs.apply(release, operation)
     try node.withState { () throws(FileSystemError) in
-      if let map = node.map {
-        // An empty map has no nodes: this frees those it had.
-        if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
-      }
+      // An empty map has no nodes: this frees those it had.
+      try contents(of: node)?.encodeMap(operation)
       node.inode.size = 0
       node.diskSize = 0
       node.inode.deletionTime = deletionTimeNow()
@@ -182,7 +186,7 @@ extension FileSystem {
     guard !node.isUnlinked else { return }
     node.state.withLock { node.isUnfinished = true }
     try node.lock.withExclusiveLock { () throws(FileSystemError) in
-      if node.kind == .regular { try truncate(node, to: node.size) }
+      if node.kind == .regular { try mappedContents(of: node).truncate(to: node.size) }
     }
     try perform { (operation) throws(FileSystemError) in
       node.state.withLock {

@@ -131,7 +131,7 @@ struct FastCommitPlan {
       source: ExtentNodeReader(
         reader: fileSystem.reader, context: fileSystem.extentContext(.root, generation: 0),
         zones: fileSystem.groups.zones))
-    if let old = target.old, let map = try fileSystem.makeNode(number, old).map {
+    if let old = target.old, let map = try fileSystem.makeNode(number, old).contents.map {
       target.before = try map.runs()
       for run in target.before {
         try scratch.replace(run.range, address: run.address, state: run.state)

@@ -86,15 +86,14 @@ extension FileSystem {
           let before = node.inode
           node.inode = record
           node.inode.blocks512 = before.blocks512
-          if node.map != nil { node.inode.blockArea = before.blockArea }
+          if node.contents.map != nil { node.inode.blockArea = before.blockArea }
           node.diskSize = record.size
         }
         node.inode.linkCount = target.linkCount
-        if node.map != nil {
+        if node.contents.map != nil {
           let mapped = target.after.reduce(0) { $0 + $1.count }
           let unmapped = target.before.reduce(0) { $0 + $1.count }
-          let blocks = node.inode.blocks512 + mapped * sectorsPerBlock
-          node.inode.blocks512 = blocks - min(blocks, unmapped * sectorsPerBlock)
+          charge(blocks: Int64(clamping: mapped) - Int64(clamping: unmapped), to: node)
         }
       }
       operation.changed(node)
@@ -112,20 +111,20 @@ extension FileSystem {
   private func edit(
     _ node: Node, _ edits: ArraySlice<(range: Range<LogicalBlock>, record: ExtentRecord?)>
   ) throws(FileSystemError) {
-    guard let map = node.map else { return }
-    let needed = node.state.withLock { nodesNeeded(node, newEntries: 2 * edits.count) }
+    guard let contents = contents(of: node) else { return }
+    let needed = node.state.withLock { contents.nodesNeeded(newEntries: 2 * edits.count) }
     try perform(reserving: needed, claim: .tree, credits: journal.maximumCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         for (range, extent) in edits {
           if let extent {
-            try map.replace(
+            try contents.map.replace(
               range, address: extent.address, state: extent.isUnwritten ? .unwritten : .written)
           } else {
-            try map.remove(range)
+            try contents.map.remove(range)
           }
         }
-        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+        operation.reserved = try contents.settleNodes(available: operation.reserved, operation)
       }
       operation.changed(node)
     }
@@ -175,14 +174,14 @@ extension FileSystem {
   ) throws(FileSystemError) {
     try withNode(number) { (node) throws(FileSystemError) in
       let needed = try node.withState { () throws(FileSystemError) -> UInt64 in
-        guard let map = node.map, map.isEmpty else {
+        guard let contents = contents(of: node), contents.map.isEmpty else {
           throw .unsupported(
             Unsupported("a fast commit of a directory's blocks", "inode \(number.rawValue)"))
         }
         node.inode.size = 0
         node.diskSize = 0
         node.inode.flags.remove(.index)
-        return 1 + nodesNeeded(node, newEntries: 1)
+        return 1 + contents.nodesNeeded(newEntries: 1)
       }
       try perform(reserving: needed, claim: .tree) { (operation) throws(FileSystemError) in
         try entries(of: node).initialise(parent: parent, operation)

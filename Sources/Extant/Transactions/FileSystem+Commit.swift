@@ -49,9 +49,9 @@ extension FileSystem {
 
   private func encode(_ node: Node, _ operation: Operation) throws(FileSystemError) {
     try node.withState { () throws(FileSystemError) in
-      if !node.isFreed { try encodeMap(node, operation) }
+      if !node.isFreed { try contents(of: node)?.encode(operation) }
       // The last delayed block may have gone by a punch as well as by write-back.
-      if node.map?.delayedBlockCount ?? 0 == 0 { node.diskSize = node.inode.size }
+      if node.contents.map?.delayedBlockCount ?? 0 == 0 { node.diskSize = node.inode.size }
       var record = node.inode
       record.size =
         node.kind == .regular && !isPlanted(.sizeBeforeData) ? node.diskSize : node.inode.size

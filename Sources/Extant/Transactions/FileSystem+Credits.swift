@@ -1,4 +1,3 @@
-import ExtantBase
 import ExtentMap
 
 /// How many blocks of metadata an operation may add to its transaction. The journal takes no
@@ -40,29 +39,6 @@ extension FileSystem {
   var allocationCredits: Int {
     let groups = ExtentState.written.maximumCount / UInt64(max(1, superblock.blocksPerGroup)) + 2
     return min(credits(freeing: 2 * Int(groups)), journal.maximumCredits)
-  }
-
-  /// What the next encode adds for the node's tree: nodes rewritten in place, and the bitmaps and
-  /// descriptors of those that get a block or lose it. Called under `node.state`.
-  private func encodingCost(of node: Node) -> Int {
-    guard let map = node.map, map.hasChanges else { return 0 }
-    var moving = map.changedNodesWithoutHome + (map.topGivesUpItsBlock ? 1 : 0)
-    // Of those that change, some may turn out to hold delayed runs alone: they lose their block.
-    if map.delayedBlockCount > 0 { moving += map.changedNodeBound }
-    let shifted = node.pendingShift.map { $0.relocates ? 0 : $0.nodeCount } ?? 0
-    return map.changedNodeBound + shifted + groupBlocks(forSingleBlocks: moving)
-  }
-
-  /// Charges the transaction for what the node's tree will cost at its encode, once for each block.
-  /// Called under `node.state` after each change of the map.
-  func chargeTree(of node: Node, _ operation: Operation) {
-    let cost = encodingCost(of: node)
-    if node.charge.transaction != operation.transaction {
-      node.charge = NodeCharge(transaction: operation.transaction)
-    }
-    guard cost > node.charge.blocks else { return }
-    operation.charge(cost - node.charge.blocks)
-    node.charge.blocks = cost
   }
 }
 

@@ -40,23 +40,23 @@ extension FileSystem {
   private func disown(
     _ addresses: [BlockAddress], _ inode: InodeNumber, _ handle: Handle
   ) throws(FileSystemError) {
-    guard let node = nodes.existing(inode) else { return }
+    guard let node = nodes.existing(inode), let contents = contents(of: node) else { return }
     let operation = Operation(fileSystem: self, handle: handle, reserved: 0)
     defer { blocks.release(operation.reserved) }
     try node.withState { () throws(FileSystemError) in
-      guard let map = node.map, !node.isFreed else { return }
-      let pieces = try Self.pieces(of: map, at: addresses)
+      guard !node.isFreed else { return }
+      let pieces = try Self.pieces(of: contents.map, at: addresses)
       guard !pieces.isEmpty else { return }
       // Past `reserve`, which makes room by a commit.
-      let needed = nodesNeeded(node, newEntries: 2 * pieces.count)
+      let needed = contents.nodesNeeded(newEntries: 2 * pieces.count)
       try blocks.reserve(needed, claim: .tree)
       operation.reserved = needed
       for piece in pieces {
-        try map.changeState(of: piece.logical..<piece.end, to: .unwritten)
+        try contents.map.changeState(of: piece.logical..<piece.end, to: .unwritten)
         // Not discarded: a reader who has just looked the block up must not read the device.
         cache.giveUp(piece.address, count: piece.count)
       }
-      operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+      operation.reserved = try contents.settleNodes(available: operation.reserved, operation)
       operation.changed(node)
     }
   }

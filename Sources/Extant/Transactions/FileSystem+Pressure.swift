@@ -16,19 +16,19 @@ extension FileSystem {
 
   /// Keeps dirty data below its limit. Called by writers that hold no lock. What cannot be written,
   /// of whatever file, is for that file's fsync to tell.
-  func throttle(_ node: Node) throws(FileSystemError) {
+  func throttle(_ contents: FileContents) throws(FileSystemError) {
     guard cache.dirtyByteCount > cache.dirtyLimit else { return }
-    try placeContents(of: node)
-    _ = cache.writeBack(owner: node.number)
+    try contents.placeContents()
+    _ = cache.writeBack(owner: contents.node.number)
     if cache.dirtyByteCount > cache.dirtyLimit { writeBackAll() }
   }
 
   /// Makes room in a cache full of dirty blocks. The caller may hold node locks.
   ///
   /// Throws what kept blocks, of whatever file, from leaving, if that is why nothing was gained.
-  func relieveCache(of node: Node) throws(FileSystemError) {
+  func relieveCache(of contents: FileContents) throws(FileSystemError) {
     let before = cache.dirtyByteCount
-    let own = writeBackUntold(node)
+    let own = contents.writeBackUntold()
     let others = writeBackAll()
     if journal.runningBlockCount > 0 { try journal.commit() }
     try journal.checkpoint()
@@ -45,6 +45,10 @@ extension FileSystem {
       failure = failure ?? error
     }
     return failure
+  }
+
+  private func writeBackUntold(_ node: Node) -> FileSystemError? {
+    contents(of: node)?.writeBackUntold()
   }
 
   private func writeBack(owner: InodeNumber) -> FileSystemError? {

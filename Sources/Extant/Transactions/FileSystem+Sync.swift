@@ -10,7 +10,9 @@ extension FileSystem {
     // Nothing that was changed since the last commit will ever be durable.
     try requireRunning()
     if let reason = journal.abortReason { throw reason }
-    try watch { () throws(FileSystemError) in try writeBack(node) }
+    if let contents = contents(of: node) {
+      try watch { () throws(FileSystemError) in try contents.writeBack() }
+    }
     let ticket = journal.flushTicket
     let change = nodes.lastChange(of: node, dataOnly: dataOnly)
     if change > 0, !isPlanted(.fsyncDoesNotCommit),

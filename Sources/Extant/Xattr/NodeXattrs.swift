@@ -72,18 +72,16 @@ final class NodeXattrs {
     node.state.withLock {
       let had = node.inode.fileACL.rawValue != 0
       node.inode.fileACL = address ?? BlockAddress(0)
-      let sectors = fileSystem.sectorsPerBlock
-      if address != nil, !had { node.inode.blocks512 += sectors }
-      if address == nil, had {
-        node.inode.blocks512 -= min(node.inode.blocks512, sectors)
-      }
+      if had != (address != nil) { fileSystem.charge(blocks: had ? -1 : 1, to: node) }
     }
     operation.changed(node)
   }
 
   /// A block that the caller of the operation has reserved.
   func allocateXattrBlock(_ operation: Operation) throws(FileSystemError) -> BlockAddress {
-    try operation.allocateMetadataBlock(near: fileSystem.homeGoal(of: node))
+    try operation.allocateMetadataBlock(
+      near:
+        fileSystem.inodes.goalBlock(for: node.number, isFileData: node.kind == .regular))
   }
 
   func freeXattrBlock(

@@ -33,29 +33,18 @@ extension FuseServer {
     }
   }
 
-  /// The entries from `offset` on that fit into `room` bytes, each of `size(name)`.
-  private func entries(
-    of directory: InodeNumber, from offset: off_t, room: Int, size: (DirectoryEntry) -> Int
-  ) throws(FileSystemError) -> [DirectoryEntry] {
-    guard let cookie = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
-    var result: [DirectoryEntry] = []
-    var left = room
-    try engine.readDirectory(directory, from: cookie) { entry in
-      left -= size(entry)
-      guard left >= 0 else { return false }
-      result.append(entry)
-      return true
-    }
-    return result
-  }
-
   private func readDirectory(
     _ request: Request, _ directory: InodeNumber, room: Int, from offset: off_t
   ) throws(FileSystemError) {
-    let entries = try entries(of: directory, from: offset, room: room) {
-      DirectoryReply.size(of: $0, withAttributes: false)
-    }
+    guard let cookie = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
     var reply = try DirectoryReply(request, room: room)
+    var entries: [DirectoryEntry] = []
+    var left = room
+    try engine.readDirectory(directory, from: cookie) { entry in
+      left -= DirectoryReply.size(of: entry, withAttributes: false)
+      if left >= 0 { entries.append(entry) }
+      return left >= 0
+    }
     for entry in entries { reply.add(entry) }
     _ = reply.send()
   }
@@ -63,24 +52,20 @@ extension FuseServer {
   private func readDirectoryPlus(
     _ request: Request, _ directory: InodeNumber, room: Int, from offset: off_t
   ) throws(FileSystemError) {
-    let entries = try entries(of: directory, from: offset, room: room) {
-      DirectoryReply.size(of: $0, withAttributes: true)
-    }
+    guard let cookie = UInt64(exactly: offset) else { throw .refused(.invalidArgument) }
     var reply = try DirectoryReply(request, room: room)
-    var retained: [InodeNumber] = []
-    for entry in entries {
-      let attributes = retain(entry, in: directory)
-      if let attributes { retained.append(attributes.inode) }
-      reply.add(entry, attributes)
+    var left = room
+    let entries = try engine.readDirectoryRetaining(directory, from: cookie) { entry in
+      left -= DirectoryReply.size(of: entry, withAttributes: true)
+      return left >= 0
     }
-    if !reply.send() { for inode in retained { engine.forget(inode, count: 1) } }
-  }
-
-  /// The attributes of an entry, retained for the kernel. Nil, and the kernel will look it up itself,
-  /// for `.` and `..` and for what cannot be had: one bad inode does not hide the others.
-  private func retain(_ entry: DirectoryEntry, in directory: InodeNumber) -> Attributes? {
-    guard let name = try? FileName(entry.name), !name.isDotOrDotDot else { return nil }
-    return try? engine.lookup(name, in: directory, retaining: true)
+    // Without attributes the kernel looks the entry up itself.
+    for (entry, attributes) in entries { reply.add(entry, attributes) }
+    if !reply.send() {
+      for (_, attributes) in entries {
+        if let attributes { engine.forget(attributes.inode) }
+      }
+    }
   }
 }
 

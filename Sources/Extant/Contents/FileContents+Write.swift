@@ -2,7 +2,7 @@ import BlockCache
 import ExtantBase
 import ExtentMap
 
-extension FileSystem {
+extension FileContents {
   /// One step of a write copies at most this many bytes, so that a full disk is noticed and
   /// other operations go on between steps.
   private static let stepByteCount = 1 << 20
@@ -12,26 +12,25 @@ extension FileSystem {
   ///
   /// The caller holds `node.lock`, exclusive.
   func write(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64, claim: BlockAllocator.Claim = .ordinary
+    _ bytes: RawSpan, at offset: UInt64, claim: BlockAllocator.Claim = .ordinary
   ) throws(FileSystemError) -> Int {
     let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
-    guard offset < maximumFileSize else { throw .refused(.fileTooLarge) }
+    guard offset < fileSystem.maximumFileSize else { throw .refused(.fileTooLarge) }
     guard !end.overflow else { throw .refused(.fileTooLarge) }
-    let count = Int(min(end.partialValue, maximumFileSize) - offset)
+    let count = Int(min(end.partialValue, fileSystem.maximumFileSize) - offset)
     guard count > 0 else { return 0 }
-    if offset > node.size { try clearTail(of: node) }
+    if offset > node.size { try clearTail() }
 
     var done = 0
     var step = min(Self.stepByteCount, cache.copyLimit)
-    if node.state.withLock({ journalsData(node) }) { step = min(step, journaledStep * blockSize) }
+    if node.state.withLock({ journalsData }) { step = min(step, journaledStep * blockSize) }
     while done < count {
       let position = offset + UInt64(done)
       // Steps end at block boundaries, so that only the first and last block are partial.
       let aligned = (position + UInt64(step)) / blockSize64 * blockSize64
       let length = min(count - done, max(Int(aligned - position), 1))
       do throws(FileSystemError) {
-        try writeStep(
-          node, bytes.extracting(done..<done + length), at: position, claim)
+        try writeStep(bytes.extracting(done..<done + length), at: position, claim)
         done += length
       } catch .refused(.noSpace) {
         // What fits still goes in, block by block at the end, as the kernel does.
@@ -41,7 +40,7 @@ extension FileSystem {
         }
         if done == 0 {
           // As the kernel, which takes the time before it looks for room.
-          try noteAttempt(on: node)
+          try noteAttempt()
           throw .refused(.noSpace)
         }
         break
@@ -50,82 +49,81 @@ extension FileSystem {
         break
       }
     }
-    if done > 0 { try syncIfFlagged(node) }
+    if done > 0 { try fileSystem.syncIfFlagged(node) }
     return done
   }
 
   /// What a write changes of a file that gets none of its bytes.
-  private func noteAttempt(on node: Node) throws(FileSystemError) {
+  private func noteAttempt() throws(FileSystemError) {
     try perform { (operation) throws(FileSystemError) in
-      node.state.withLock { touchContents(node) }
+      node.state.withLock { touch() }
       operation.changed(node, onlyTimes: true)
     }
   }
 
   private func writeStep(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ claim: BlockAllocator.Claim
+    _ bytes: RawSpan, at offset: UInt64, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
     let end = offset + UInt64(bytes.byteCount)
     let first = offset / blockSize64
     let blocks = LogicalBlock(first)..<LogicalBlock((end + blockSize64 - 1) / blockSize64)
-    var unused = try reserveForWrite(node, blocks, claim)
+    var unused = try reserveForWrite(blocks, claim)
     defer { self.blocks.release(unused) }
 
     // The bytes go to the cache before the map knows of them: whoever finds a block in the map
     // finds its contents too.
-    let segments = try copyIn(node, bytes, at: offset, blocks)
+    let segments = try copyIn(bytes, at: offset, blocks)
     var rest = segments[...]
     repeat {
       // No more than one transaction surely takes: each segment may lie in a leaf of its own.
-      let part = rest.prefix(extentsPerOperation)
+      let part = rest.prefix(fileSystem.extentsPerOperation)
       rest = rest.dropFirst(part.count)
       let reached = rest.first.map { min(end, $0.block.rawValue * blockSize64) } ?? end
-      unused = try note(part, of: node, reaching: reached, reserved: unused)
+      unused = try note(part, reaching: reached, reserved: unused)
     } while !rest.isEmpty
   }
 
   /// Tells the map of segments that are in the cache, and lets the file reach to `end`, in bytes.
   /// Returns what is left of the reservation.
   private func note(
-    _ segments: ArraySlice<WriteSegment>, of node: Node, reaching end: UInt64, reserved: UInt64
+    _ segments: ArraySlice<WriteSegment>, reaching end: UInt64, reserved: UInt64
   ) throws(FileSystemError) -> UInt64 {
     let journaled = segments.reduce(0) { $0 + ($1.isJournaled ? Int($1.count) : 0) }
-    let credits = min(credits(changing: segments.count) + journaled, journal.maximumCredits)
+    let credits = min(
+      fileSystem.credits(changing: segments.count) + journaled, journal.maximumCredits)
     return try perform(credits: credits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> UInt64 in
         var left = reserved
-        if let map = node.map {
-          for segment in segments {
-            switch segment.change {
-            case .delayed:
-              try map.set(segment.range, address: segment.address, state: .delayed)
-              left -= segment.count
-            case .written:
-              try map.changeState(of: segment.range, to: .written)
-              operation.handle.order(
-                node.number, blocks: segment.address..<segment.address + segment.count)
-            case nil: break
-            }
-            if segment.isJournaled {
-              journalData(segment.address, count: segment.count, of: node, operation)
-            }
+        for segment in segments {
+          switch segment.change {
+          case .delayed:
+            try map.set(segment.range, address: segment.address, state: .delayed)
+            left -= segment.count
+          case .written:
+            try map.changeState(of: segment.range, to: .written)
+            operation.handle.order(
+              node.number, blocks: segment.address..<segment.address + segment.count)
+          case nil: break
           }
-          left = try settleNodes(node, available: left, operation)
+          if segment.isJournaled {
+            journalData(segment.address, count: segment.count, operation)
+          }
         }
+        left = try settleNodes(available: left, operation)
         let onlyTimes = end <= node.inode.size && segments.isEmpty
         if end > node.inode.size { node.inode.size = end }
         // Delayed blocks before these are holes on the device, but no written block may lie behind
         // the end of the file there.
         for segment in segments where segment.change == .written {
-          coverOnDisk(node, segment.range)
+          coverOnDisk(segment.range)
         }
         if !segments.contains(where: { $0.change == .delayed }), end > node.diskSize,
-          node.map?.delayedBlockCount == 0
+          map.delayedBlockCount == 0
         {
           node.diskSize = end
         }
-        touchContents(node)
+        touch()
         operation.changed(node, onlyTimes: onlyTimes)
         return left
       }
@@ -134,14 +132,14 @@ extension FileSystem {
 
   /// Lets the size on the device reach over blocks that have their contents there, as far as the
   /// file does. Called under `node.state`.
-  func coverOnDisk(_ node: Node, _ blocks: Range<LogicalBlock>) {
+  func coverOnDisk(_ blocks: Range<LogicalBlock>) {
     node.diskSize = max(
       node.diskSize, min(node.inode.size, blocks.upperBound.rawValue * blockSize64))
   }
 
   /// Copies `bytes` into the cache. Returns the runs that the map must learn of.
   private func copyIn(
-    _ node: Node, _ bytes: RawSpan, at offset: UInt64, _ blocks: Range<LogicalBlock>
+    _ bytes: RawSpan, at offset: UInt64, _ blocks: Range<LogicalBlock>
   ) throws(FileSystemError) -> [WriteSegment] {
     let end = offset + UInt64(bytes.byteCount)
     var segments: [WriteSegment] = []
@@ -150,8 +148,8 @@ extension FileSystem {
       while position < end {
         let block = LogicalBlock(position / blockSize64)
         let segment = try node.withState { () throws(FileSystemError) -> WriteSegment in
-          var segment = try writeSegment(node, at: block, limit: blocks.upperBound)
-          segment.isJournaled = !segment.address.isVirtual && journalsData(node)
+          var segment = try writeSegment(at: block, limit: blocks.upperBound)
+          segment.isJournaled = !segment.address.isVirtual && journalsData
           return segment
         }
         let segmentEnd = min(end, (block.rawValue + segment.count) * blockSize64)
@@ -168,7 +166,7 @@ extension FileSystem {
           discardDelayed(segments)
           segments = []
           position = offset
-          try relieveCache(of: node)
+          try fileSystem.relieveCache(of: self)
         }
       }
     } catch {
@@ -190,14 +188,13 @@ extension FileSystem {
   /// Blocks that are there already were promised: where all are, nodes come out of the tree reserve,
   /// and what is written or delayed needs none.
   private func reserveForWrite(
-    _ node: Node, _ blocks: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
+    _ blocks: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> UInt64 {
     var isPromised = false
     var nodes: UInt64 = 0
     do throws(FileSystemError) {
-      return try reserve { () throws(FileSystemError) in
+      return try fileSystem.reserve { () throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
-          guard let map = node.map else { throw .refused(.invalidArgument) }
           var mapped: UInt64 = 0
           var existing = 0
           var unwritten = 0
@@ -210,30 +207,29 @@ extension FileSystem {
           let holes = UInt64(blocks.upperBound - blocks.lowerBound) - mapped
           isPromised = holes == 0
           if isPromised {
-            return (unwritten == 0 ? 0 : nodesNeeded(node, newEntries: 2 * unwritten), .tree)
+            return (unwritten == 0 ? 0 : nodesNeeded(newEntries: 2 * unwritten), .tree)
           }
-          nodes = nodesNeeded(node, newEntries: 1 + 2 * existing, newDelayed: holes)
+          nodes = nodesNeeded(newEntries: 1 + 2 * existing, newDelayed: holes)
           return (holes + nodes, claim)
         }
       }
     } catch .refused(.noSpace) where isPromised {
-      try writeWholeExtents(of: node, touching: blocks)
+      try writeWholeExtents(touching: blocks)
       return 0
     } catch .refused(.noSpace) where blocks.upperBound - blocks.lowerBound == 1 {
-      try reserveLastBlock(nodes: nodes, claim: claim)
+      try fileSystem.reserveLastBlock(nodes: nodes, claim: claim)
       return 1 + nodes
     }
   }
 
   /// The run of blocks from `block` that is written in one way. Called under `node.state`.
   private func writeSegment(
-    _ node: Node, at block: LogicalBlock, limit: LogicalBlock
+    at block: LogicalBlock, limit: LogicalBlock
   ) throws(FileSystemError) -> WriteSegment {
-    guard let map = node.map else { throw .refused(.invalidArgument) }
     let wanted = UInt64(limit - block)
     switch try map.run(at: block) {
     case .hole(let range):
-      let address = virtualAddress(node, block)
+      let address = virtualAddress(block)
       let count = min(
         wanted, UInt64(range.upperBound - block), address.count)
       return WriteSegment(
@@ -250,7 +246,7 @@ extension FileSystem {
   /// A virtual address for a new delayed block, and how many follow it. Called under
   /// `node.state`.
   private func virtualAddress(
-    _ node: Node, _ block: LogicalBlock
+    _ block: LogicalBlock
   ) -> (start: BlockAddress, count: UInt64) {
     if let window = node.virtualWindow, let address = window.address(of: block) {
       return (address, VirtualWindow.blockCount - UInt64(block - window.logical))
@@ -265,19 +261,19 @@ extension FileSystem {
   ///
   /// ext4 asks for zeros there, but an image may hold anything: what a program wrote there
   /// through a mapping, for one.
-  func clearTail(of node: Node) throws(FileSystemError) {
+  func clearTail() throws(FileSystemError) {
     let size = node.size
     let within = size % blockSize64
-    if within != 0 { try clear(node, size..<size - within + blockSize64) }
+    if within != 0 { try clear(size..<size - within + blockSize64) }
   }
 
   /// Zeros bytes of written and delayed blocks; holes and unwritten blocks are zeros already.
-  func clear(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  func clear(_ range: Range<UInt64>) throws(FileSystemError) {
     var position = range.lowerBound
     while position < range.upperBound {
       let block = LogicalBlock(position / blockSize64)
       let piece = try node.withState { () throws(FileSystemError) -> MappedPiece in
-        try self.piece(of: node, at: block)
+        try self.piece(at: block)
       }
       let reach = (block.rawValue &+ piece.blockCount).multipliedReportingOverflow(by: blockSize64)
       let end = reach.overflow ? range.upperBound : min(range.upperBound, reach.partialValue)
@@ -289,7 +285,7 @@ extension FileSystem {
         case .done: break
         case .moved: continue
         case .full:
-          try relieveCache(of: node)
+          try fileSystem.relieveCache(of: self)
           continue
         }
       }
@@ -297,7 +293,7 @@ extension FileSystem {
     }
     // A transaction has a block as it was when it joined: it must not commit what the zeros are for
     // without them.
-    if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
+    if node.state.withLock({ journalsData }) { try journalDirtyData() }
   }
 }
 

@@ -3,7 +3,7 @@ import ExtantBase
 import ExtentMap
 
 /// Freeing any number of blocks, in steps that each fit a transaction.
-extension FileSystem {
+extension FileContents {
   /// The end of a range that one operation may free.
   struct RemovalStep {
     /// Where it begins: at the range's start when it is the last one.
@@ -19,11 +19,10 @@ extension FileSystem {
   /// of descriptors. From the end, because a tree that only loses entries there never splits a node:
   /// a full disk can be emptied. Called under `node.state`; loads what it meets.
   func removalStep(
-    of range: Range<LogicalBlock>, _ node: Node, limit: Int, extentLimit: Int = longestStep
+    of range: Range<LogicalBlock>, limit: Int, extentLimit: Int = longestStep
   ) throws(FileSystemError) -> RemovalStep {
-    guard let map = node.map else { return RemovalStep(start: range.lowerBound, groupBlocks: 0) }
     let limit = max(16, limit)
-    var footprint = GroupFootprint(superblock)
+    var footprint = GroupFootprint(fileSystem.superblock)
     var start = range.upperBound
     var isWhole = true
     var extents = 0
@@ -42,22 +41,23 @@ extension FileSystem {
       return isWhole
     }
     return RemovalStep(
-      start: isWhole ? range.lowerBound : start, groupBlocks: min(footprint.count, groupBlockCount))
+      start: isWhole ? range.lowerBound : start,
+      groupBlocks: min(footprint.count, fileSystem.groupBlockCount))
   }
 
   /// The same, with all that the journal takes in one operation.
   func removalStep(
-    of range: Range<LogicalBlock>, _ node: Node
+    of range: Range<LogicalBlock>
   ) throws(FileSystemError) -> RemovalStep {
-    try removalStep(of: range, node, limit: journal.maximumCredits - credits() - nodeSlack)
+    try removalStep(of: range, limit: journal.maximumCredits - fileSystem.credits() - nodeSlack)
   }
 
   /// What nodes may add to a step that was full already: a bitmap and a descriptor on each level.
-  private var nodeSlack: Int { 2 * (extentCapacities.depth + 1) }
+  private var nodeSlack: Int { 2 * (fileSystem.extentCapacities.depth + 1) }
 
   /// What an operation that takes `step` costs.
   func removalCredits(_ step: RemovalStep) -> Int {
-    min(credits(freeing: max(16, step.groupBlocks) + nodeSlack), journal.maximumCredits)
+    min(fileSystem.credits(freeing: max(16, step.groupBlocks) + nodeSlack), journal.maximumCredits)
   }
 
   /// Unmaps the end of `range` and frees it, as much as fits into `step`. Returns where the part
@@ -65,22 +65,21 @@ extension FileSystem {
   ///
   /// What `step` said is looked at again: blocks may have got their homes since.
   func remove(
-    _ step: RemovalStep, of range: Range<LogicalBlock>, _ node: Node, _ operation: Operation
+    _ step: RemovalStep, of range: Range<LogicalBlock>, _ operation: Operation
   ) throws(FileSystemError) -> LogicalBlock {
-    guard let map = node.map, !range.isEmpty else { return range.lowerBound }
+    guard !range.isEmpty else { return range.lowerBound }
     let now = try removalStep(
-      of: range, node, limit: step.groupBlocks, extentLimit: Self.longestStep)
-    try free(try map.remove(now.start..<range.upperBound), of: node, operation)
-    operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+      of: range, limit: step.groupBlocks, extentLimit: Self.longestStep)
+    try free(try map.remove(now.start..<range.upperBound), operation)
+    operation.reserved = try settleNodes(available: operation.reserved, operation)
     return now.start
   }
 
   /// How many entries the map gains when `step` is taken: one where it leaves both ends of an
   /// extent. Called under `node.state`.
   private func entriesGained(
-    byRemoving step: RemovalStep, of range: Range<LogicalBlock>, _ node: Node
+    byRemoving step: RemovalStep, of range: Range<LogicalBlock>
   ) throws(FileSystemError) -> Int {
-    guard let map = node.map else { return 0 }
     // Delayed runs may get homes meanwhile, and become one with their neighbours.
     if map.delayedBlockCount > 0 { return 1 }
     guard case .extent(let run) = try map.run(at: range.upperBound),
@@ -90,25 +89,25 @@ extension FileSystem {
   }
 
   /// Unmaps the whole of `range`, in as many operations as it takes. The file is sound between them.
-  func unmap(_ node: Node, _ range: Range<LogicalBlock>) throws(FileSystemError) {
+  func unmap(_ range: Range<LogicalBlock>) throws(FileSystemError) {
     var end = range.upperBound
     while range.lowerBound < end {
       let rest = range.lowerBound..<end
       let (step, credits) = try node.withState {
         () throws(FileSystemError) -> (RemovalStep, Int) in
-        let step = try removalStep(of: rest, node)
+        let step = try removalStep(of: rest)
         return (step, removalCredits(step))
       }
-      let reserved = try reserve { () throws(FileSystemError) in
+      let reserved = try fileSystem.reserve { () throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
-          let entries = try entriesGained(byRemoving: step, of: rest, node)
-          return (nodesNeeded(node, newEntries: entries), .tree)
+          let entries = try entriesGained(byRemoving: step, of: rest)
+          return (nodesNeeded(newEntries: entries), .tree)
         }
       }
       end = try perform(reserved: reserved, credits: credits) {
         (operation) throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
-          let start = try remove(step, of: rest, node, operation)
+          let start = try remove(step, of: rest, operation)
           operation.changed(node)
           return start
         }
@@ -118,7 +117,7 @@ extension FileSystem {
 
   /// Frees runs that left the node's map. Called under `node.state`.
   func free(
-    _ runs: [ExtentRun], of node: Node, _ operation: Operation
+    _ runs: [ExtentRun], _ operation: Operation
   ) throws(FileSystemError) {
     // They are out of the map: from here on a failure must not pass for a refusal.
     if !runs.isEmpty { operation.changed(node) }
@@ -128,7 +127,7 @@ extension FileSystem {
         blocks.release(run.count)
       } else {
         try operation.free(run.address, count: run.count)
-        node.inode.blocks512 -= min(node.inode.blocks512, run.count * sectorsPerBlock)
+        charge(blocks: -Int64(clamping: run.count))
       }
     }
   }

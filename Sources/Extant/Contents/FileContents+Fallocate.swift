@@ -6,74 +6,40 @@ import struct SystemPackage.Errno
 
 /// The fallocate family. The rules and their order are those of docs/FALLOCATE.md: fallocate(2),
 /// the VFS's checks, then ext4's.
-extension FileSystem {
+extension FileContents {
   /// fallocate(2): `offset` and `length` in bytes, as the caller gave them.
   func fallocate(
-    _ node: Node, mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
+    mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
   ) throws(FileSystemError) {
-    let (request, range) = try checkFallocate(
+    let (request, range) = try fileSystem.checkFallocate(
       node, mode: mode, offset: offset, length: length, access: access)
     let keepSize = mode.contains(.keepSize)
     let claim = access.claim
 
-    try requireWritable()
-    try throttle(node)
+    try fileSystem.requireWritable()
+    try fileSystem.throttle(self)
     try node.lock.withExclusiveLock { () throws(FileSystemError) in
       guard !node.state.withLock({ node.isDeleted }) else { throw .refused(.staleNFSFileHandle) }
       // As the kernel: times change and privileges go before the geometry is looked at.
       try perform { (operation) throws(FileSystemError) in
         try node.withState { () throws(FileSystemError) in
-          touchContents(node)
+          touch()
           operation.changed(node)
         }
       }
       switch request {
-      case .allocate: try allocate(node, range, keepSize: keepSize, claim)
-      case .punchHole: try punchHole(node, range)
+      case .allocate: try allocate(range, keepSize: keepSize, claim)
+      case .punchHole: try punchHole(range)
       case .zeroRange:
-        try zeroRange(node, range, keepSize: keepSize, written: false, claim)
+        try zeroRange(range, keepSize: keepSize, written: false, claim)
       case .writeZeroes:
-        try zeroRange(node, range, keepSize: false, written: true, claim)
-      case .collapseRange: try collapseRange(node, range)
-      case .insertRange: try insertRange(node, range)
+        try zeroRange(range, keepSize: false, written: true, claim)
+      case .collapseRange: try collapseRange(range)
+      case .insertRange: try insertRange(range)
       case .unshareRange: break
       }
-      try syncIfFlagged(node)
+      try fileSystem.syncIfFlagged(node)
     }
-  }
-
-  /// What is asked for, of which bytes; the errors that do not depend on the file's contents.
-  func checkFallocate(
-    _ node: Node, mode: FallocateMode, offset: Int64, length: Int64, access: FileAccess
-  ) throws(FileSystemError) -> (FallocateMode.Request, Range<UInt64>) {
-    guard offset >= 0, length > 0 else { throw .refused(.invalidArgument) }
-    let request = try mode.request()
-    guard access.contains(.write) else { throw .refused(.badFileDescriptor) }
-    try checkFallocateTarget(node, mode, access)
-    let end = offset.addingReportingOverflow(length)
-    guard !end.overflow, UInt64(end.partialValue) <= maximumFileSize else {
-      throw .refused(.fileTooLarge)
-    }
-    // ext4 shares no blocks: nothing to unshare, and the kernel's says so at this point.
-    if request == .unshareRange { throw .refused(.notSupportedOnSocket) }
-    return (request, UInt64(offset)..<UInt64(end.partialValue))
-  }
-
-  private func checkFallocateTarget(
-    _ node: Node, _ mode: FallocateMode, _ access: FileAccess
-  ) throws(FileSystemError) {
-    let flags = node.state.withLock { node.inode.flags }
-    if flags.contains(.append), !mode.subtracting(.keepSize).isEmpty {
-      throw .refused(.notPermitted)
-    }
-    if flags.contains(.immutable) { throw .refused(.notPermitted) }
-    switch node.kind {
-    case .regular: break
-    case .fifo: throw .refused(.illegalSeek)
-    case .directory: throw .refused(.isDirectory)
-    default: throw .refused(.operationNotSupportedByDevice)
-    }
-    guard flags.contains(.extents) else { throw .refused(.notSupportedOnSocket) }
   }
 
   // MARK: Allocate
@@ -81,56 +47,52 @@ extension FileSystem {
   /// Missing blocks become unwritten extents. Where the disk fills up on the way, what was
   /// allocated stays and the size grows to the part done.
   private func allocate(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, _ claim: BlockAllocator.Claim
+    _ range: Range<UInt64>, keepSize: Bool, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
-    if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
+    if !keepSize, range.upperBound > node.size { try clearTail() }
     let blocks = blocksTouched(by: range)
     var next = blocks.lowerBound
     while next < blocks.upperBound {
       do throws(FileSystemError) {
-        next = try allocateUnwritten(node, next..<blocks.upperBound, claim)
+        next = try allocateUnwritten(next..<blocks.upperBound, claim)
       } catch {
         // As far as blocks are there. Where the first is missing nothing was done.
         let rest = next..<blocks.upperBound
-        let reached = try node.withState { () throws(FileSystemError) in
-          try node.map.flatMap { (map) throws(FileSystemError) in try firstHole(map, in: rest) }
-        }.map(\.lowerBound)
-        if !keepSize, let reached, reached > blocks.lowerBound {
+        let hole = try node.withState { () throws(FileSystemError) in try firstHole(in: rest) }
+        if !keepSize, let reached = hole?.lowerBound, reached > blocks.lowerBound {
           let done = min(reached.rawValue * blockSize64, range.upperBound)
-          if done > node.size { try setSize(node, to: done) }
+          if done > node.size { try setSize(to: done) }
         }
         throw error
       }
     }
-    if !keepSize, range.upperBound > node.size { try setSize(node, to: range.upperBound) }
+    if !keepSize, range.upperBound > node.size { try setSize(to: range.upperBound) }
   }
 
   /// Allocates the first hole in `range`, or a part of it. Returns where to go on.
   private func allocateUnwritten(
-    _ node: Node, _ range: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
+    _ range: Range<LogicalBlock>, _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) -> LogicalBlock {
     let (hole, needed) = try node.withState {
       () throws(FileSystemError) -> (Range<LogicalBlock>?, UInt64) in
-      guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
-      guard let hole = try firstHole(map, in: range) else { return (nil, 0) }
-      return (hole, nodesNeeded(node, newEntries: 2))
+      guard let hole = try firstHole(in: range) else { return (nil, 0) }
+      return (hole, nodesNeeded(newEntries: 2))
     }
     guard let hole else { return range.upperBound }
     let wanted = min(UInt64(hole.upperBound - hole.lowerBound), ExtentState.unwritten.maximumCount)
     // One block at least must be had; what more there is comes in the same call.
-    let reserved = try reserveUpTo(wanted, nodes: needed, claim: claim)
-    return try perform(reserved: reserved + needed, credits: allocationCredits) {
+    let reserved = try fileSystem.reserveUpTo(wanted, nodes: needed, claim: claim)
+    return try perform(reserved: reserved + needed, credits: fileSystem.allocationCredits) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) -> LogicalBlock in
-        guard let map = node.map else { throw .refused(.notSupportedOnSocket) }
         let home = try self.blocks.allocate(
-          goal: try goal(for: node, at: hole.lowerBound), wanted: reserved, reserved: true,
+          goal: try goal(at: hole.lowerBound), wanted: reserved, reserved: true,
           stream: nil, handle: operation)
         operation.reserved -= home.count
         let filled = hole.lowerBound..<hole.lowerBound + home.count
         try map.set(filled, address: home.start, state: .unwritten)
-        node.inode.blocks512 += home.count * sectorsPerBlock
-        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+        charge(blocks: Int64(clamping: home.count))
+        operation.reserved = try settleNodes(available: operation.reserved, operation)
         operation.changed(node)
         return filled.upperBound
       }
@@ -138,7 +100,7 @@ extension FileSystem {
   }
 
   private func firstHole(
-    _ map: ExtentMap, in range: Range<LogicalBlock>
+    in range: Range<LogicalBlock>
   ) throws(FileSystemError) -> Range<LogicalBlock>? {
     var block = range.lowerBound
     while block < range.upperBound {
@@ -152,7 +114,7 @@ extension FileSystem {
 
   // MARK: Punch
 
-  private func punchHole(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  private func punchHole(_ range: Range<UInt64>) throws(FileSystemError) {
     let size = node.size
     guard range.lowerBound < size else { return }
     // A hole that reaches past the end of the file takes the rest of its last page with it, as in
@@ -160,22 +122,22 @@ extension FileSystem {
     let page = max(4096, blockSize64)
     let end = range.upperBound > size ? (size + page - 1) / page * page : range.upperBound
     let range = range.lowerBound..<end
-    try clearPartialBlocks(node, range)
-    try unmap(node, wholeBlocks(in: range))
+    try clearPartialBlocks(range)
+    try unmap(wholeBlocks(in: range))
   }
 
   /// Zeros the parts of blocks that `range` covers in part.
   ///
   /// As ordered data: no commit has the rest of the operation and not these zeros.
-  private func clearPartialBlocks(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  private func clearPartialBlocks(_ range: Range<UInt64>) throws(FileSystemError) {
     let whole = wholeBlocks(in: range)
     let first = whole.lowerBound.rawValue * blockSize64
     let last = whole.upperBound.rawValue * blockSize64
     if whole.isEmpty {
-      try clear(node, range)
+      try clear(range)
     } else {
-      if range.lowerBound < first { try clear(node, range.lowerBound..<first) }
-      if last < range.upperBound { try clear(node, last..<range.upperBound) }
+      if range.lowerBound < first { try clear(range.lowerBound..<first) }
+      if last < range.upperBound { try clear(last..<range.upperBound) }
       if range == first..<last { return }
     }
     try perform(credits: 0) { (operation) throws(FileSystemError) in
@@ -188,34 +150,33 @@ extension FileSystem {
   /// Every block of the range ends up allocated and reads as zeros: unwritten, or written where
   /// `written` asks for it; blocks covered in part are zeroed through the cache.
   private func zeroRange(
-    _ node: Node, _ range: Range<UInt64>, keepSize: Bool, written: Bool,
+    _ range: Range<UInt64>, keepSize: Bool, written: Bool,
     _ claim: BlockAllocator.Claim
   ) throws(FileSystemError) {
-    if !keepSize, range.upperBound > node.size { try clearTail(of: node) }
-    try clearPartialBlocks(node, range)
+    if !keepSize, range.upperBound > node.size { try clearTail() }
+    try clearPartialBlocks(range)
     let whole = wholeBlocks(in: range)
     // Contents that wait in the journal for their checkpoint claim a place in the cache: they must be
     // home before it forgets them.
-    if node.state.withLock({ journalsData(node) }) { try settleJournaledData(of: node) }
-    try discardDelayed(node, whole)
+    if node.state.withLock({ journalsData }) { try settleJournaledData() }
+    try discardDelayed(whole)
     do throws(FileSystemError) {
-      try changeState(node, whole, to: .unwritten)
+      try changeState(whole, to: .unwritten)
     } catch .refused(.noSpace) {
       // No node for a split is left: what is written stays so, and becomes zeros.
-      try clear(
-        node, whole.lowerBound.rawValue * blockSize64..<whole.upperBound.rawValue * blockSize64)
+      try clear(whole.lowerBound.rawValue * blockSize64..<whole.upperBound.rawValue * blockSize64)
     }
-    try allocate(node, range, keepSize: keepSize, claim)
-    if written { try writeZeros(node, range) }
+    try allocate(range, keepSize: keepSize, claim)
+    if written { try writeZeros(range) }
   }
 
   /// Drops delayed blocks: their contents are zeroed anyway, and real blocks come in their place.
   private func discardDelayed(
-    _ node: Node, _ blocks: Range<LogicalBlock>
+    _ blocks: Range<LogicalBlock>
   ) throws(FileSystemError) {
     var delayed: [ExtentRun] = []
     try node.withState { () throws(FileSystemError) in
-      guard let map = node.map, map.delayedBlockCount > 0, !blocks.isEmpty else { return }
+      guard map.delayedBlockCount > 0, !blocks.isEmpty else { return }
       try map.forEachRun(in: blocks) { run in
         if run.state == .delayed { delayed.append(run) }
         return true
@@ -224,32 +185,32 @@ extension FileSystem {
     for run in delayed {
       let start = max(run.logical, blocks.lowerBound)
       let end = min(run.logical + run.count, blocks.upperBound)
-      try unmap(node, start..<end)
+      try unmap(start..<end)
     }
   }
 
   /// Gives the blocks of a range another state, in steps that each fit a transaction.
   private func changeState(
-    _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
+    _ blocks: Range<LogicalBlock>, to state: ExtentState
   ) throws(FileSystemError) {
     var rest = blocks
-    while !rest.isEmpty { rest = try changeStateOfFront(node, rest, to: state)..<rest.upperBound }
+    while !rest.isEmpty { rest = try changeStateOfFront(rest, to: state)..<rest.upperBound }
   }
 
   /// Changes the state of as many extents as one transaction surely takes, of one where the disk has
   /// no nodes for more. Returns where to go on.
   private func changeStateOfFront(
-    _ node: Node, _ blocks: Range<LogicalBlock>, to state: ExtentState
+    _ blocks: Range<LogicalBlock>, to state: ExtentState
   ) throws(FileSystemError) -> LogicalBlock {
     var runs: [ExtentRun] = []
     var end = blocks.upperBound
-    var most = min(1024, extentsPerOperation)
-    let reserved = try reserve { () throws(FileSystemError) in
+    var most = min(1024, fileSystem.extentsPerOperation)
+    let reserved = try fileSystem.reserve { () throws(FileSystemError) in
       runs = []
       end = blocks.upperBound
       defer { most = 1 }
       return try node.withState { () throws(FileSystemError) in
-        guard let map = node.map, !blocks.isEmpty else { return (0, .tree) }
+        guard !blocks.isEmpty else { return (0, .tree) }
         try map.forEachRun(in: blocks) { run in
           if run.state == state { return true }
           runs.append(run)
@@ -257,14 +218,13 @@ extension FileSystem {
           return runs.count < most
         }
         // A written extent of 32,768 blocks becomes two unwritten ones.
-        return (runs.isEmpty ? 0 : nodesNeeded(node, newEntries: 2 + 2 * runs.count), .tree)
+        return (runs.isEmpty ? 0 : nodesNeeded(newEntries: 2 + 2 * runs.count), .tree)
       }
     }
     guard !runs.isEmpty else { return end }
-    try perform(reserved: reserved, credits: credits(changing: runs.count)) {
+    try perform(reserved: reserved, credits: fileSystem.credits(changing: runs.count)) {
       (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
-        guard let map = node.map else { return }
         for run in runs {
           let start = max(run.logical, blocks.lowerBound)
           let end = min(run.logical + run.count, blocks.upperBound)
@@ -274,12 +234,12 @@ extension FileSystem {
             cache.discard(
               run.address + UInt64(start - run.logical), count: UInt64(end - start))
           } else {
-            coverOnDisk(node, start..<end)
+            coverOnDisk(start..<end)
             let first = run.address + UInt64(start - run.logical)
             operation.handle.order(node.number, blocks: first..<first + UInt64(end - start))
           }
         }
-        operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+        operation.reserved = try settleNodes(available: operation.reserved, operation)
         operation.changed(node)
       }
     }
@@ -287,12 +247,12 @@ extension FileSystem {
   }
 
   /// Turns the unwritten blocks of `range` into written ones that hold zeros.
-  private func writeZeros(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  private func writeZeros(_ range: Range<UInt64>) throws(FileSystemError) {
     let blocks = blocksTouched(by: range)
     var block = blocks.lowerBound
     while block < blocks.upperBound {
       let run = try node.withState { () throws(FileSystemError) -> ExtentRun? in
-        guard let map = node.map, case .extent(let run) = try map.run(at: block) else {
+        guard case .extent(let run) = try map.run(at: block) else {
           return nil
         }
         return run
@@ -307,14 +267,14 @@ extension FileSystem {
           from: run.address + UInt64(block - run.logical), byteOffset: 0, owner: node.number,
           content: .fresh)
         if outcome == .full {
-          try relieveCache(of: node)
+          try fileSystem.relieveCache(of: self)
           continue
         }
-        if node.state.withLock({ journalsData(node) }) { try journalDirtyData(of: node) }
+        if node.state.withLock({ journalsData }) { try journalDirtyData() }
         do throws(FileSystemError) {
-          try changeState(node, block..<step, to: .written)
+          try changeState(block..<step, to: .written)
         } catch .refused(.noSpace) {
-          try writeWholeExtents(of: node, touching: block..<step)
+          try writeWholeExtents(touching: block..<step)
         }
         block = step
       } else {
@@ -325,11 +285,11 @@ extension FileSystem {
 
   // MARK: Ranges
 
-  private func setSize(_ node: Node, to size: UInt64) throws(FileSystemError) {
+  private func setSize(to size: UInt64) throws(FileSystemError) {
     try perform { (operation) throws(FileSystemError) in
       try node.withState { () throws(FileSystemError) in
         node.inode.size = size
-        if node.map?.delayedBlockCount == 0 { node.diskSize = size }
+        if map.delayedBlockCount == 0 { node.diskSize = size }
         operation.changed(node)
       }
     }

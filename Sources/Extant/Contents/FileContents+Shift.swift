@@ -23,7 +23,7 @@ struct PendingShift {
 /// inode, the path to the cut, and the bitmaps. Both are made sure of here, before the first change:
 /// the blocks are allocated and the bitmaps of the old ones announced, so that the commit can meet
 /// neither a full disk nor a full transaction.
-extension FileSystem {
+extension FileContents {
   /// What must be made ready before a shift.
   private struct ShiftPlan {
     /// The shift moves what lies from here on; `prepareFrom` is in front of it or there.
@@ -43,7 +43,7 @@ extension FileSystem {
   /// One step, whatever lies behind. Only where the range itself holds blocks in more groups than a
   /// transaction has room for bitmaps of, it is punched first, in steps, until the rest fits: a crash
   /// then can leave the range, or its end, a hole with nothing moved, but never a half of the shift.
-  func collapseRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  func collapseRange(_ range: Range<UInt64>) throws(FileSystemError) {
     guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
       throw .refused(.invalidArgument)
     }
@@ -52,9 +52,9 @@ extension FileSystem {
     let blocks = wholeBlocks(in: range)
     let length = range.upperBound - range.lowerBound
     try shift(
-      node, from: blocks.lowerBound, removing: blocks, newEntries: 1
+      from: blocks.lowerBound, removing: blocks, newEntries: 1
     ) { (map, operation) throws(FileSystemError) in
-      try free(try map.collapse(blocks), of: node, operation)
+      try free(try map.collapse(blocks), operation)
       node.inode.size = size - length
       node.diskSize =
         node.diskSize <= range.lowerBound
@@ -63,26 +63,27 @@ extension FileSystem {
   }
 
   /// Opens a hole at the range's start: what lies behind moves up.
-  func insertRange(_ node: Node, _ range: Range<UInt64>) throws(FileSystemError) {
+  func insertRange(_ range: Range<UInt64>) throws(FileSystemError) {
     guard range.lowerBound % blockSize64 == 0, range.upperBound % blockSize64 == 0 else {
       throw .refused(.invalidArgument)
     }
     let size = node.size
     let length = range.upperBound - range.lowerBound
-    guard length <= maximumFileSize - min(size, maximumFileSize) else {
+    guard length <= fileSystem.maximumFileSize - min(size, fileSystem.maximumFileSize) else {
       throw .refused(.fileTooLarge)
     }
     guard range.lowerBound < size else { throw .refused(.invalidArgument) }
     let first = LogicalBlock(range.lowerBound / blockSize64)
     let count = length / blockSize64
     try node.withState { () throws(FileSystemError) in
-      guard let end = try node.map?.mappedEnd(), first < end else { return }
+      let end = try map.mappedEnd()
+      guard first < end else { return }
       guard count <= LogicalBlock.limit.rawValue - end.rawValue else {
         throw .refused(.invalidArgument)
       }
     }
     try shift(
-      node, from: first, removing: first..<first, newEntries: 2
+      from: first, removing: first..<first, newEntries: 2
     ) { (map, operation) throws(FileSystemError) in
       try map.insertGap(at: first, count: count)
       node.inode.size = size + length
@@ -93,7 +94,7 @@ extension FileSystem {
   /// Runs `change`, which frees `removed` and moves what is mapped from `block` on, when everything
   /// that its encoding needs is there. ENOSPC where it cannot be had, with nothing changed.
   private func shift(
-    _ node: Node, from block: LogicalBlock, removing removed: Range<LogicalBlock>, newEntries: Int,
+    from block: LogicalBlock, removing removed: Range<LogicalBlock>, newEntries: Int,
     _ change: (ExtentMap, Operation) throws(FileSystemError) -> Void
   ) throws(FileSystemError) {
     var mayRelocate = true
@@ -107,24 +108,23 @@ extension FileSystem {
       var step = RemovalStep(start: removed.lowerBound, groupBlocks: 0)
       var credits = 0
       try node.withState { () throws(FileSystemError) in
-        guard let map = node.map else { return }
         // Loads the path, so that nothing below reads with a handle open.
         _ = try map.run(at: block)
-        plan = try shiftPlan(node, map, from: block, mayRelocate: mayRelocate)
-        needed = nodesNeeded(node, newEntries: newEntries) + UInt64(plan.missing)
-        credits = self.credits() + (plan.relocates ? 0 : plan.nodeCount)
+        plan = try shiftPlan(map, from: block, mayRelocate: mayRelocate)
+        needed = nodesNeeded(newEntries: newEntries) + UInt64(plan.missing)
+        credits = fileSystem.credits() + (plan.relocates ? 0 : plan.nodeCount)
         // A few groups for the fresh blocks come first, all that is left over then.
-        let wanted = groupBlocks(forSingleBlocks: plan.missing)
+        let wanted = fileSystem.groupBlocks(forSingleBlocks: plan.missing)
         let least = min(wanted, 8) + plan.oldGroupBlocks
         step = try removalStep(
-          of: removed, node, limit: limit - credits - min(groupBlockCount, least),
+          of: removed, limit: limit - credits - min(fileSystem.groupBlockCount, least),
           extentLimit: .max)
         let others = plan.oldGroupBlocks + step.groupBlocks
         plan.freshGroupBlocks = max(0, min(wanted, limit - credits - others))
-        credits += min(groupBlockCount, others + plan.freshGroupBlocks)
+        credits += min(fileSystem.groupBlockCount, others + plan.freshGroupBlocks)
       }
       if step.start > removed.lowerBound {
-        try unmap(node, removed)
+        try unmap(removed)
         continue
       }
       guard credits <= limit,
@@ -139,14 +139,13 @@ extension FileSystem {
       let outcome = try perform(reserved: needed, credits: credits) {
         (operation) throws(FileSystemError) -> Preparation in
         try node.withState { () throws(FileSystemError) -> Preparation in
-          guard let map = node.map else { return .ready }
-          let now = try removalStep(of: removed, node, limit: .max, extentLimit: .max)
+          let now = try removalStep(of: removed, limit: .max, extentLimit: .max)
           guard now.groupBlocks <= step.groupBlocks else { return .outdated }
-          let prepared = try prepare(plan, for: block, node, map, operation)
+          let prepared = try prepare(plan, for: block, map, operation)
           guard prepared == .ready else { return prepared }
           try change(map, operation)
           node.virtualWindow = nil
-          operation.reserved = try settleNodes(node, available: operation.reserved, operation)
+          operation.reserved = try settleNodes(available: operation.reserved, operation)
           operation.changed(node)
           return .ready
         }
@@ -166,7 +165,7 @@ extension FileSystem {
   /// Nodes alone: a shift takes no blocks for data.
   private func hasReserved(_ count: UInt64) throws(FileSystemError) -> Bool {
     do throws(FileSystemError) {
-      try reserve(count, claim: .tree)
+      try fileSystem.reserve(count, claim: .tree)
       return true
     } catch .refused(.noSpace) {
       return false
@@ -175,7 +174,7 @@ extension FileSystem {
 
   /// What a shift from `block` on needs beyond what earlier ones since the commit made ready.
   private func shiftPlan(
-    _ node: Node, _ map: ExtentMap, from block: LogicalBlock, mayRelocate: Bool
+    _ map: ExtentMap, from block: LogicalBlock, mayRelocate: Bool
   ) throws(FileSystemError) -> ShiftPlan {
     var plan = ShiftPlan(prepareFrom: block)
     if let pending = node.pendingShift {
@@ -184,14 +183,15 @@ extension FileSystem {
       // Further to the front for a second time: all of the file, so that there is no third.
       plan.prepareFrom = LogicalBlock(0)
     }
-    var footprint = GroupFootprint(superblock)
+    var footprint = GroupFootprint(fileSystem.superblock)
     var count = 0
     try map.forEachShiftedNode(from: plan.prepareFrom) { address in
       count += 1
       footprint.add(address)
     }
     plan.nodeCount = count
-    plan.relocates = plan.relocates || (count > options.nodesShiftedInPlace && mayRelocate)
+    plan.relocates =
+      plan.relocates || (count > fileSystem.options.nodesShiftedInPlace && mayRelocate)
     guard plan.relocates else { return plan }
     plan.missing = max(0, count - (node.pendingShift?.blockCount ?? 0))
     plan.oldGroupBlocks = footprint.count
@@ -208,13 +208,13 @@ extension FileSystem {
 
   /// Allocates what moved nodes will go to and announces what freeing their present blocks changes.
   private func prepare(
-    _ plan: ShiftPlan, for block: LogicalBlock, _ node: Node, _ map: ExtentMap,
+    _ plan: ShiftPlan, for block: LogicalBlock, _ map: ExtentMap,
     _ operation: Operation
   ) throws(FileSystemError) -> Preparation {
     var pending = node.pendingShift
     if let pending, pending.floor <= block { return .ready }
     var homes: [BlockAddress] = []
-    var footprint = GroupFootprint(superblock)
+    var footprint = GroupFootprint(fileSystem.superblock)
     try map.forEachShiftedNode(from: plan.prepareFrom) { address in
       homes.append(address)
       footprint.add(address)
@@ -226,7 +226,7 @@ extension FileSystem {
     if plan.relocates {
       try blocks.prepareToFree(homes, handle: operation)
       let fresh = try freshRuns(
-        UInt64(missing), near: homeGoal(of: node), limit: plan.freshGroupBlocks, operation)
+        UInt64(missing), near: homeGoal, limit: plan.freshGroupBlocks, operation)
       guard let fresh else { return .scattered }
       pending = PendingShift(
         floor: plan.prepareFrom, nodeCount: homes.count, relocates: true,
@@ -245,7 +245,7 @@ extension FileSystem {
     _ count: UInt64, near goal: BlockAddress, limit: Int, _ operation: Operation
   ) throws(FileSystemError) -> [BlockAllocator.Run]? {
     var runs: [BlockAllocator.Run] = []
-    var footprint = GroupFootprint(superblock)
+    var footprint = GroupFootprint(fileSystem.superblock)
     var goal = goal
     var missing = count
     while missing > 0, footprint.count <= limit {

@@ -3,47 +3,28 @@ import Ext4Format
 import ExtantBase
 import ExtentMap
 
-/// Extent trees at a commit: ext4's absolute block numbers, into the blocks of their nodes.
-extension FileSystem {
-  func encodeMap(_ node: Node, _ operation: Operation) throws(FileSystemError) {
-    guard let map = node.map else { return }
-    operation.reserved = node.reservedNodes
-    defer {
-      node.reservedNodes = operation.reserved
-      operation.reserved = 0
-      blocks.release(settleReservation(node, available: 0))
-    }
-    if let root = try encodeTree(of: node, map, operation) { node.inode.blockArea = root }
-  }
-
-  /// Encodes a map's changed nodes into their blocks. Returns the new `i_block`, if it changed.
-  /// Called under `node.state`.
-  ///
+/// ext4's absolute block numbers, into the blocks of the tree's nodes.
+extension ExtentTree {
   /// Nodes that moved go to the blocks that the shift set aside for them; others without a block take
   /// one from the operation's reservation. Nothing on the device refers to a fresh block before the
   /// commit record is there, so fresh ones are written to their homes and stay out of the log: it
   /// holds what is rewritten in place, bitmaps and the inode.
-  func encodeTree(
-    of node: Node, _ map: ExtentMap, _ operation: Operation
-  ) throws(FileSystemError) -> [UInt8]? {
-    let shift = node.pendingShift
-    node.pendingShift = nil
-    var pool = FreshBlocks(shift?.blocks ?? [])
-    guard map.hasChanges else {
-      try giveBack(pool, operation)
-      return nil
-    }
-    let seed = checksumSeed(inode: node.number, generation: node.inode.generation)
+  func encode(
+    _ contents: FileContents, pending: PendingShift?, _ operation: Operation
+  ) throws(FileSystemError) {
+    var pool = FreshBlocks(pending?.blocks ?? [])
+    guard map.hasChanges else { return try giveBack(pool, operation) }
+    let seed = contents.checksumSeed
     var gained = 0
     var freed: [BlockAddress] = []
     let root = try map.encode(
-      relocateShifted: shift?.relocates ?? false,
+      relocateShifted: pending?.relocates ?? false,
       allocate: { (count) throws(FileSystemError) -> [BlockAddress] in
         gained = count
-        if count > 0 { device.note(.extentSplit) }
+        if count > 0 { contents.device.note(.extentSplit) }
         var taken = pool.take(count)
         if taken.count < count {
-          let goal = homeGoal(of: node)
+          let goal = contents.homeGoal
           while taken.count < count {
             taken.append(try operation.allocateMetadataBlock(near: goal))
           }
@@ -58,27 +39,11 @@ extension FileSystem {
       },
       freed: { freed.append($0) })
     try giveBack(pool, operation)
-    try freeNodes(freed, operation)
-    node.inode.blocks512 += UInt64(gained) * sectorsPerBlock
-    node.inode.blocks512 -= min(node.inode.blocks512, UInt64(freed.count) * sectorsPerBlock)
-    guard let root else { return nil }
-    return try ExtentNode(root.contents, depth: root.depth).encodeRoot()
-  }
-
-  /// Frees blocks of tree nodes, neighbours together.
-  func freeNodes(
-    _ addresses: [BlockAddress], _ operation: Operation
-  ) throws(FileSystemError) {
-    var run: (start: BlockAddress, count: UInt64)?
-    for address in addresses.sorted() {
-      if let last = run, last.start + last.count == address {
-        run = (last.start, last.count + 1)
-        continue
-      }
-      if let run { try operation.free(run.start, count: run.count) }
-      run = (address, 1)
+    try contents.freeNodes(freed, operation)
+    contents.charge(blocks: Int64(gained) - Int64(freed.count))
+    if let root {
+      contents.node.inode.blockArea = try ExtentNode(root.contents, depth: root.depth).encodeRoot()
     }
-    if let run { try operation.free(run.start, count: run.count) }
   }
 
   private func giveBack(
@@ -93,7 +58,7 @@ extension FileSystem {
     if node.isFresh || isPlanted(.leafOverwrittenInPlace) {
       return operation.newUnloggedBlock(node.address)
     }
-    let buffer = try read(node.address) { _ in }
+    let buffer = try operation.fileSystem.read(node.address) { _ in }
     operation.modify(node.address, buffer)
     return buffer
   }

@@ -2,12 +2,12 @@ import BlockCache
 import ExtantBase
 import ExtentMap
 
-extension FileSystem {
+extension FileContents {
   /// Reads from `offset` (in bytes) into `bytes`; the count read is short at the end of the file.
   ///
   /// The caller holds `node.lock`, shared.
   func read(
-    _ node: Node, into bytes: inout MutableRawSpan, at offset: UInt64, readAhead: UInt64
+    into bytes: inout MutableRawSpan, at offset: UInt64, readAhead: UInt64
   ) throws(FileSystemError) -> Int {
     let size = node.size
     guard offset < size else { return 0 }
@@ -18,7 +18,7 @@ extension FileSystem {
       let block = LogicalBlock(position / blockSize64)
       let within = Int(position % blockSize64)
       let piece = try node.withState { () throws(FileSystemError) -> MappedPiece in
-        try self.piece(of: node, at: block)
+        try self.piece(at: block)
       }
       let available = piece.blockCount.multipliedReportingOverflow(by: blockSize64)
       let length =
@@ -44,8 +44,7 @@ extension FileSystem {
   }
 
   /// What lies at `block` and how far it reaches. Called under `node.state`.
-  func piece(of node: Node, at block: LogicalBlock) throws(FileSystemError) -> MappedPiece {
-    guard let map = node.map else { return MappedPiece(content: .zeros, blockCount: .max) }
+  func piece(at block: LogicalBlock) throws(FileSystemError) -> MappedPiece {
     switch try map.run(at: block) {
     case .hole(let range):
       return MappedPiece(content: .zeros, blockCount: range.upperBound.rawValue - block.rawValue)
