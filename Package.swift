@@ -53,27 +53,31 @@ let package = Package(
     box("BlockIO", ["ExtantBase", "Threading", "CFiles", system]),
     box("DeviceFaults", ["ExtantBase", "BlockIO", "Threading", system]),
     box("Ext4Format", ["ExtantBase", "CISAL", system]),
+    box("ImageIO", ["ExtantBase", "BlockIO", "Ext4Format", system]),
     box("ExtentMap", ["ExtantBase"]),
     box("BlockCache", ["ExtantBase", "BlockIO", "Threading"]),
-    box("Journal", ["ExtantBase", "BlockIO", "Ext4Format", "Threading", system]),
+    box("Journal", ["ExtantBase", "BlockIO", "Ext4Format", "ImageIO", "Threading", system]),
     box(
       "Extant",
       [
-        "ExtantBase", "Threading", "BlockIO", "Ext4Format", "ExtentMap", "BlockCache", "Journal",
+        "ExtantBase", "Threading", "BlockIO", "Ext4Format", "ImageIO", "ExtentMap", "BlockCache",
+        "Journal",
         system,
       ]),
-    box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format"]),
-    box("ExtantCheck", ["ExtantBase", "Threading", "BlockIO", "Ext4Format", "Journal"]),
+    box("ExtantMake", ["ExtantBase", "Threading", "BlockIO", "Ext4Format", "ImageIO"]),
+    box("ExtantCheck", ["ExtantBase", "Threading", "BlockIO", "Ext4Format", "ImageIO", "Journal"]),
     box(
       "ExtantFuse",
       [
-        "ExtantBase", "BlockIO", "DeviceFaults", "Ext4Format", "Extant", "Threading", "CFuse3",
+        "ExtantBase", "BlockIO", "DeviceFaults", "Ext4Format", "ImageIO", "Extant", "Threading",
+        "CFuse3",
         "CFuseTransport", "CFiles", "CProcesses", logging, system,
       ]),
     .executableTarget(
       name: "ExtantCLI",
       dependencies: [
-        "Extant", "ExtantMake", "ExtantFuse", "ExtantCheck", "ExtantBase", "Ext4Format", "BlockIO",
+        "Extant", "ExtantMake", "ExtantFuse", "ExtantCheck", "ExtantBase", "Ext4Format", "ImageIO",
+        "BlockIO",
         "CFiles", "CProcesses", argumentParser, system,
       ],
       swiftSettings: strict),
@@ -146,7 +150,8 @@ let package = Package(
     tests(
       "JournalTests",
       [
-        "Journal", "Ext4Format", "BlockIO", "ExtantBase", "Extant", "TestSupport", "Threading",
+        "Journal", "Ext4Format", "ImageIO", "BlockIO", "ExtantBase", "Extant", "TestSupport",
+        "Threading",
         system,
       ]),
     tests(

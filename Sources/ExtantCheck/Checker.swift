@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 /// Finds what is wrong with an ext2, ext3 or ext4 image, and plans its repair.
 ///

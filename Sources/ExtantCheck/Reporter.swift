@@ -1,5 +1,6 @@
 import ExtantBase
 import Journal
+import ImageIO
 
 /// Takes the issues that passes find, and says which are to be repaired.
 final class Reporter {

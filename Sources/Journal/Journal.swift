@@ -4,6 +4,7 @@ import ExtantBase
 import Threading
 
 import struct SystemPackage.Errno
+import ImageIO
 
 /// Groups metadata changes into transactions and makes each durable as a whole, in order.
 ///

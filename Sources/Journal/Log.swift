@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 /// The log of a JBD2 journal as a running filesystem writes it: transactions one behind the other
 /// in a circle of blocks, oldest at the tail.

@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 /// Brings what a journal holds to where it belongs, after a crash.
 ///

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Ext4Format
 @testable import Journal
+import ImageIO
 
 /// The running journal against a naive model: random transactions that change, free and reuse
 /// blocks, on a log so small that it goes round many times, with a power cut at any request.

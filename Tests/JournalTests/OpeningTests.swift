@@ -6,6 +6,7 @@ import Testing
 @testable import Ext4Format
 @testable import Extant
 @testable import Journal
+import ImageIO
 
 /// What opening a filesystem does with a journal that the kernel left: on a small image, whole in
 /// memory.
@@ -52,7 +53,7 @@ struct OpeningTests {
   }
 
   private func journalRevokes(_ device: MemoryDevice) throws -> Bool {
-    let superblock = try FileSystem.readSuperblock(device)
+    let superblock = try device.readSuperblock()
     let number = try #require(superblock.journalInode)
     let area = try JournalInode(device: device, superblock: superblock, number: number).area()
     let buffer = BlockBuffer(byteCount: 1024)
@@ -114,7 +115,7 @@ struct OpeningTests {
   @Test func fastCommitsSurviveAnInterruptionAnywhere() throws {
     let directory = try TemporaryDirectory()
     let base = try leftWithFastCommits(directory)
-    let superblock = try FileSystem.readSuperblock(base)
+    let superblock = try base.readSuperblock()
     let number = try #require(superblock.journalInode)
     let area = try JournalInode(device: base, superblock: superblock, number: number).area()
     let buffer = BlockBuffer(byteCount: 1024)
@@ -160,7 +161,7 @@ struct OpeningTests {
     var random = SeededGenerator(seed: Seed.take())
     let directory = try TemporaryDirectory()
     let base = try leftWithFastCommits(directory)
-    let superblock = try FileSystem.readSuperblock(base)
+    let superblock = try base.readSuperblock()
     let number = try #require(superblock.journalInode)
     let area = try JournalInode(device: base, superblock: superblock, number: number).area()
     let buffer = BlockBuffer(byteCount: 1024)
@@ -201,7 +202,7 @@ struct OpeningTests {
     _ = try recover(whole)
     // The second sector is of another time: the checksum in it, too.
     try base.write([UInt8](repeating: 0x5a, count: 8).rawBytes, at: 1024 + 1016)
-    #expect(throws: FileSystemError.self) { try FileSystem.readSuperblock(base) }
+    #expect(throws: FileSystemError.self) { try base.readSuperblock() }
     let torn = OverlayDevice(base: base)
     _ = try recover(torn)
     #expect(try torn.contents() == whole.contents())
@@ -212,7 +213,7 @@ struct OpeningTests {
 
   @Test func errorInTheJournalMarksTheFilesystem() throws {
     let base = try left()
-    let superblock = try FileSystem.readSuperblock(base)
+    let superblock = try base.readSuperblock()
     let number = try #require(superblock.journalInode)
     let area = try JournalInode(device: base, superblock: superblock, number: number).area()
     let buffer = BlockBuffer(byteCount: 1024)

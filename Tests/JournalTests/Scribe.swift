@@ -4,6 +4,7 @@ import TestSupport
 
 @testable import Ext4Format
 @testable import Journal
+import ImageIO
 
 /// A journal in memory, written block by block as a test wants it, beside a filesystem of
 /// `homeCount` blocks: the journal lies in three pieces behind it.

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Threading
+import ImageIO
 
 /// What happens after a fault: the one place where each is recorded, and where is decided whether
 /// the filesystem goes on, as ext4 does with errors=.
@@ -138,13 +139,9 @@ extension FileSystem {
     let recorded = current.withLock { $0 }
     do throws(FileSystemError) {
       try recordLock.withLock { () throws(FileSystemError) in
-        var superblock = try Self.readSuperblock(device)
+        var superblock = try device.readSuperblock()
         superblock.keepErrors(of: recorded)
-        let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-        var bytes = buffer.mutableBytes
-        superblock.encode(into: &bytes)
-        device.note(.superblockWrite)
-        try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
+        try device.store(superblock)
       }
       errorsToWrite.withLock { $0 = false }
     } catch {

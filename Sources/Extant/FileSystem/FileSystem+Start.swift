@@ -4,24 +4,10 @@ import ExtantBase
 import ExtentMap
 import Journal
 import Threading
+import ImageIO
 
 /// What opening does beyond looking: decide whether to write, mend what a crash left.
 extension FileSystem {
-  static func readSuperblock(
-    _ device: any BlockDevice, verifyChecksum: Bool = true
-  ) throws(FileSystemError) -> Superblock {
-    guard device.byteCount >= UInt64(Int(Superblock.byteOffset) + Superblock.byteCount) else {
-      throw .corrupt(
-        Corruption("superblock", "the device has \(device.byteCount) bytes: too small for ext4"))
-    }
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try device.read(into: &bytes, at: Superblock.byteOffset)
-    let superblock = try Superblock(buffer.bytes, verifyChecksum: verifyChecksum)
-    try superblock.checkDeviceSize(device.byteCount)
-    return superblock
-  }
-
   /// Why the filesystem can only be read; nil where it can be written.
   static func readOnlyReason(
     _ recovered: Recovered, _ device: any BlockDevice, _ options: Options
@@ -133,6 +119,6 @@ extension FileSystem {
 
   /// Writes the superblock straight to its home, durably. Called while no transaction holds it.
   private func storeSuperblock() throws(FileSystemError) {
-    try Self.store(current.withLock { $0 }, device)
+    try device.store(current.withLock { $0 })
   }
 }

@@ -6,6 +6,7 @@ import ExtentMap
 import Journal
 import Synchronization
 import Threading
+import ImageIO
 
 /// An open ext4 filesystem.
 ///
@@ -144,8 +145,8 @@ public final class FileSystem: @unchecked Sendable {
   public static func open(
     _ path: String, _ options: Options = Options()
   ) throws(FileSystemError) -> FileSystem {
-    let device = try FileDevice(
-      path: path, access: options.access == .readOnly ? .readOnly : .readWrite)
+    let device = try DeviceOpener.open(
+      path, access: options.access == .readOnly ? .readOnly : .readWrite)
     do throws(FileSystemError) {
       return try FileSystem(device: device, options: options)
     } catch {

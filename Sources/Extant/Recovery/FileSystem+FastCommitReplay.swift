@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// How fast commits become part of an image: they are applied to a copy in memory, and the blocks
 /// that differ then go to the log as one more transaction, with the number that they add to. Until
@@ -71,7 +72,7 @@ extension FileSystem {
       if offset <= place, place < offset + UInt64(size) {
         // It is not recovered before all blocks are home.
         let start = Int(place - offset)
-        var current = try readSuperblock(complete)
+        var current = try complete.readSuperblock()
         current.features.incompat.insert(.needsRecovery)
         var slot = newBytes._mutatingExtracting(start..<start + Superblock.byteCount)
         current.encode(into: &slot)

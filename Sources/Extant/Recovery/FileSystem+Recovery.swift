@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// Recovery when a filesystem is opened: what the journal holds comes home before anything else
 /// is looked at.
@@ -42,18 +43,18 @@ extension FileSystem {
     var recovered = Recovered(device: device, superblock: superblock, support: support)
     if flagIsTorn {
       if !mayWrite { recovered.device = OverlayDevice(base: device) }
-      try store(superblock, recovered.device)
+      try recovered.device.store(superblock)
     }
     let device = recovered.device
     guard !options.skipsRecovery else {
-      if isTorn { _ = try readSuperblock(device) }
+      if isTorn { _ = try device.readSuperblock() }
       return recovered
     }
     let area: JournalArea
     let journal: JournalSuperblock
     do throws(FileSystemError) {
       guard let found = try findJournal(superblock, device, options) else {
-        if isTorn { _ = try readSuperblock(device) }
+        if isTorn { _ = try device.readSuperblock() }
         return recovered
       }
       (area, journal) = found
@@ -65,7 +66,7 @@ extension FileSystem {
       return recovered
     }
     guard superblock.needsRecovery || !journal.isClean || journal.errno != 0 else {
-      if isTorn { _ = try readSuperblock(device) }
+      if isTorn { _ = try device.readSuperblock() }
       recovered.log = (area, journal)
       return recovered
     }
@@ -89,15 +90,14 @@ extension FileSystem {
     _ device: any BlockDevice
   ) throws(FileSystemError) -> (superblock: Superblock, isTorn: Bool, flagIsTorn: Bool) {
     do throws(FileSystemError) {
-      return (try readSuperblock(device), false, false)
+      return (try device.readSuperblock(), false, false)
     } catch .corrupt(let corruption) {
-      let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-      var bytes = buffer.mutableBytes
-      try device.read(into: &bytes, at: Superblock.byteOffset)
-      if let superblock = Superblock(tornAtRecoveryFlag: buffer.bytes) {
+      if let buffer = try device.superblockBytes(),
+        let superblock = Superblock(tornAtRecoveryFlag: buffer.bytes)
+      {
         return (superblock, false, true)
       }
-      guard let superblock = try? readSuperblock(device, verifyChecksum: false),
+      guard let superblock = try? device.readSuperblock(verifyChecksum: false),
         superblock.needsRecovery
       else { throw .corrupt(corruption) }
       return (superblock, true, false)
@@ -141,7 +141,7 @@ extension FileSystem {
     var plan = try first.plan()
     recovered.fastCommits = try first.fastCommits(after: plan, inodeSize: before.inodeSize)
     if superblockIsTorn, !plan.holds(block(ofSuperblock: before)) {
-      _ = try readSuperblock(recovered.device)
+      _ = try recovered.device.readSuperblock()
     }
     let base = recovered.device
     if !recovered.fastCommits.isEmpty, !options.appliesFastCommits, given.device === base,
@@ -149,7 +149,7 @@ extension FileSystem {
     {
       guard mayWrite else {
         recovered.device = complete
-        recovered.superblock = try readSuperblock(complete)
+        recovered.superblock = try complete.readSuperblock()
         recovered.support = try recovered.superblock.checkSupport()
         recovered.fastCommits = []
         return
@@ -178,7 +178,7 @@ extension FileSystem {
           + "with the kernel")
     }
 
-    var after = try readSuperblock(device)
+    var after = try device.readSuperblock()
     guard after.blockSize == before.blockSize, after.inodeSize == before.inodeSize else {
       throw .corrupt(Corruption("journal", "the superblock in it is another filesystem's"))
     }
@@ -187,7 +187,7 @@ extension FileSystem {
     if emptied.errno != 0 { after.state.insert(.errors) }
     after.features.incompat.remove(.needsRecovery)
     if emptied.errno != 0 || after != before || !plan.copies.isEmpty {
-      try store(after, device)
+      try device.store(after)
     }
     if emptied.errno != 0 {
       recovered.notes.append("an error (\(-Int64(emptied.errno))) had stopped the journal")
@@ -201,17 +201,6 @@ extension FileSystem {
 
   private static func block(ofSuperblock superblock: Superblock) -> BlockAddress {
     BlockAddress(Superblock.byteOffset / UInt64(superblock.blockSize))
-  }
-
-  /// Writes the superblock to its home, durably.
-  static func store(
-    _ superblock: Superblock, _ device: any BlockDevice
-  ) throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    superblock.encode(into: &bytes)
-    device.note(.superblockWrite)
-    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
   }
 }
 

@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 /// What is said of a device that holds no usable superblock.
 extension FileSystem {
@@ -34,11 +35,8 @@ extension FileSystem {
     for blockSize in [1024, 2048, 4096] {
       let block = UInt64(blockSize * 8 + (blockSize == 1024 ? 1 : 0))
       let offset = block * UInt64(blockSize)
-      guard offset + UInt64(Superblock.byteCount) <= device.byteCount else { continue }
-      let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-      var bytes = buffer.mutableBytes
       do throws(FileSystemError) {
-        try device.read(into: &bytes, at: offset)
+        guard let buffer = try device.superblockBytes(at: offset) else { continue }
         let copy = try Superblock(buffer.bytes)
         if copy.blockSize == blockSize { return block }
       } catch {

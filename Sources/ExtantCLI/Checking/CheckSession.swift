@@ -3,6 +3,7 @@ import Extant
 import ExtantBase
 import ExtantCheck
 import ExtantFuse
+import ImageIO
 
 /// One check of one image, with its repair: from opening the device to closing it.
 final class CheckSession {
@@ -70,7 +71,7 @@ final class CheckSession {
     let isReadOnly = options.mode == .report
     if isReadOnly { try FileDevice.refuseIfMounted(image) }
     let device = try afterEndingDaemon(of: image) { () throws(FileSystemError) in
-      try FileDevice(path: image, access: isReadOnly ? .readOnly : .readWrite)
+      try DeviceOpener.open(image, access: isReadOnly ? .readOnly : .readWrite)
     }
     defer { try? device.close() }
     let report = try Checker.check(device, options)

@@ -2,6 +2,7 @@ import ArgumentParser
 import BlockIO
 import ExtantBase
 import ExtantCheck
+import ImageIO
 
 /// `extant undo`
 struct UndoCommand: ParsableCommand {
@@ -26,7 +27,7 @@ struct UndoCommand: ParsableCommand {
   var verbose = false
 
   func run() throws {
-    let device = try FileDevice(path: image, access: .readWrite)
+    let device = try DeviceOpener.open(image, access: .readWrite)
     defer { try? device.close() }
     Interruption.watch()
     let count = try at(image) { () throws(FileSystemError) in

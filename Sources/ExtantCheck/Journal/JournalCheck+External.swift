@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// A journal on a device of its own. It is not mended: only what it holds is brought home.
 extension JournalCheck {

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// A journal inside the filesystem: blocks that start with a journal's magic number.
 struct FoundJournal {

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// Replaying the log, onto the overlay.
 extension JournalCheck {
@@ -67,11 +68,7 @@ extension JournalCheck {
   /// Takes over the superblock that a replay may have brought, and marks it as recovered.
   private func readReplayed(_ place: Place) throws(FileSystemError) {
     let before = superblock
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try image.overlay.read(into: &bytes, at: Superblock.byteOffset)
-    let replayed = try? Superblock(buffer.bytes)
-    if let replayed, replayed.blockSize == before.blockSize,
+    if let replayed = try image.overlay.soundSuperblock(), replayed.blockSize == before.blockSize,
       replayed.inodeSize == before.inodeSize
     {
       superblock = replayed
@@ -133,14 +130,9 @@ extension JournalCheck {
   static func recoverIfSound(
     _ image: WorkingImage, _ options: CheckOptions, _ reporter: Reporter
   ) throws(FileSystemError) {
-    guard options.superblock == nil,
-      image.overlay.byteCount >= Superblock.byteOffset + UInt64(Superblock.byteCount)
-    else { return }
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try image.overlay.read(into: &bytes, at: Superblock.byteOffset)
-    guard let superblock = try? Superblock(buffer.bytes), superblock.needsRecovery,
-      superblock.blockSize == image.blockSize, let number = superblock.journalInode,
+    guard options.superblock == nil, let superblock = try image.overlay.soundSuperblock(),
+      superblock.needsRecovery, superblock.blockSize == image.blockSize,
+      let number = superblock.journalInode,
       !superblock.storedJournalUUID.contains(where: { $0 != 0 })
     else { return }
     let check = JournalCheck(image, superblock, options, reporter)

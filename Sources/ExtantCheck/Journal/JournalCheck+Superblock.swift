@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// The rules of the journal's superblock.
 extension JournalCheck {

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// Looks at the journal, and brings what it holds to where it belongs.
 ///
@@ -77,9 +78,6 @@ final class JournalCheck {
 
   /// Writes the superblock to its place.
   func store() throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    superblock.encode(into: &bytes)
-    try image.overlay.write(buffer.bytes, at: Superblock.byteOffset)
+    try image.overlay.store(superblock, isDurable: false)
   }
 }

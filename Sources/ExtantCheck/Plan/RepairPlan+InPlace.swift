@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 /// Writing without the help of a journal. A crash in the middle leaves an image that says that it is
 /// not clean, with some repairs done and others not: the next check goes on from there. A journal that
@@ -77,31 +78,11 @@ extension RepairPlan {
   /// Says in the superblock on the device, durably, that a check is due: so nobody takes for sound
   /// what a crash leaves half repaired. A superblock that cannot be read says so by itself.
   func markNotClean() throws(FileSystemError) {
-    guard var superblock = try readSuperblock(device), superblock.state.contains(.clean) else {
+    guard var superblock = try device.soundSuperblock(), superblock.state.contains(.clean) else {
       return
     }
     superblock.state.remove(.clean)
-    try store(superblock)
-  }
-
-  /// Nil where there is none that is sound by itself.
-  func readSuperblock(_ device: any BlockDevice) throws(FileSystemError) -> Superblock? {
-    guard device.byteCount >= Superblock.byteOffset + UInt64(Superblock.byteCount) else {
-      return nil
-    }
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try device.read(into: &bytes, at: Superblock.byteOffset)
-    return try? Superblock(buffer.bytes)
-  }
-
-  /// Writes it to its place on the device, durably.
-  func store(_ superblock: Superblock) throws(FileSystemError) {
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    superblock.encode(into: &bytes)
-    device.note(.superblockWrite)
-    try device.writeThrough(buffer.bytes, at: Superblock.byteOffset)
+    try device.store(superblock)
   }
 
   /// Copies blocks, which ascend, from the repaired image to the device.

@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Journal
+import ImageIO
 
 /// Writing with the help of the image's own journal: everything goes to its log as one transaction
 /// first. A crash at any moment leaves the image as it was, or repaired as soon as somebody replays the
@@ -37,7 +38,7 @@ extension RepairPlan {
     var marked = route.superblock
     marked.features.incompat.insert(.needsRecovery)
     marked.state.remove(.clean)
-    if marked != route.superblock { try store(marked) }
+    if marked != route.superblock { try device.store(marked) }
     let first = try Recovery(
       area: route.area, superblock: route.journal, blockLimit: device.byteCount / UInt64(blockSize))
     if route.journal.isClean {
@@ -61,7 +62,7 @@ extension RepairPlan {
     last.start = 0
     last.sequence = emptied.sequence
     if last != emptied { try route.area.store(last) }
-    try store(route.repairedSuperblock)
+    try device.store(route.repairedSuperblock)
     return true
   }
 
@@ -85,7 +86,7 @@ extension RepairPlan {
   // MARK: Whether the journal is fit
 
   private func route() throws(FileSystemError) -> Route? {
-    guard let before = try readSuperblock(device), let after = try readSuperblock(repaired),
+    guard let before = try device.soundSuperblock(), let after = try repaired.soundSuperblock(),
       before.blockSize == blockSize, after.blockSize == blockSize,
       let number = before.journalInode, after.journalInode == number,
       let (area, journal) = try findJournal(on: device, before, number),

@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 
 extension CheckRound {
   /// Writes the descriptors and the superblock, and their copies where they differ in what a copy
@@ -43,11 +44,10 @@ extension CheckRound {
   func storeSuperblock() throws(FileSystemError) {
     let buffer = BlockBuffer(byteCount: Superblock.byteCount)
     var bytes = buffer.mutableBytes
-    try image.overlay.read(into: &bytes, at: Superblock.byteOffset)
-    let before = BlockBuffer(copying: buffer)
     superblock.encode(into: &bytes)
-    guard !buffer.bytes.isEqual(to: before.bytes) else { return }
-    try image.overlay.write(buffer.bytes, at: Superblock.byteOffset)
+    let before = try image.overlay.superblockBytes()
+    guard before.map({ buffer.bytes.isEqual(to: $0.bytes) }) != true else { return }
+    try image.overlay.store(superblock, isDurable: false)
   }
 
   // MARK: Copies

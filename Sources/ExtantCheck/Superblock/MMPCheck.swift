@@ -2,6 +2,7 @@ import BlockIO
 import Ext4Format
 import ExtantBase
 import Threading
+import ImageIO
 
 /// The block of `mmp` by which hosts tell each other that they use the filesystem.
 ///
@@ -85,10 +86,7 @@ struct MMPCheck {
   private mutating func clearFeature() throws(FileSystemError) {
     superblock.features.incompat.remove(.mmp)
     superblock.raw.withMutableBytes { $0.setLE64(0, at: SuperblockField.mmpBlock) }
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    superblock.encode(into: &bytes)
-    try image.overlay.write(buffer.bytes, at: Superblock.byteOffset)
+    try image.overlay.store(superblock, isDurable: false)
   }
 
   private func checksum(_ block: BlockBuffer) -> UInt32 {

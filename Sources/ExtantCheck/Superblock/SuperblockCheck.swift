@@ -1,6 +1,7 @@
 import BlockIO
 import Ext4Format
 import ExtantBase
+import ImageIO
 import Threading
 
 /// Finds a superblock that can be used, and mends it, before anything else is looked at.
@@ -34,9 +35,9 @@ struct SuperblockCheck {
   }
 
   private func read() throws(FileSystemError) -> [UInt8] {
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try image.overlay.read(into: &bytes, at: Superblock.byteOffset)
+    guard let buffer = try image.overlay.superblockBytes() else {
+      throw .corrupt(Corruption("superblock", "the device ends before it"))
+    }
     return buffer.bytes.array()
   }
 

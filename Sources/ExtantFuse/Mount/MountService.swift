@@ -9,6 +9,7 @@ import Glibc
 import Logging
 import SystemPackage
 import Threading
+import ImageIO
 
 /// One mount from its birth to its end, in the process that serves it.
 final class MountService {
@@ -106,7 +107,7 @@ final class MountService {
     guard let rules = options.faultRules else {
       return try FileSystem.open(source, engineOptions)
     }
-    let file = try FileDevice(path: source, access: options.isReadOnly ? .readOnly : .readWrite)
+    let file = try DeviceOpener.open(source, access: options.isReadOnly ? .readOnly : .readWrite)
     let device = FaultyDevice(base: file, rules: rules) { logger.warning("\($0)") }
     do throws(FileSystemError) {
       return try FileSystem(device: device, options: engineOptions)

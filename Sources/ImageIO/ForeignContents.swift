@@ -1,3 +1,5 @@
+import BlockIO
+import Ext4Format
 import ExtantBase
 
 /// What a device holds where no ext4 filesystem begins: something else, or nothing.
@@ -44,7 +46,7 @@ public struct ForeignContents: Sendable, Equatable {
     let buffer = BlockBuffer(byteCount: count)
     var bytes = buffer.mutableBytes
     try device.read(into: &bytes, at: offset)
-    return unsafe Array(buffer.base)
+    return buffer.bytes.array()
   }
 
   /// Of ext4: a superblock that says it has a journal and no filesystem.

@@ -18,7 +18,7 @@ package enum ExternalJournal {
           "this filesystem's is the one with the UUID \(text(uuid)): give its path as journal_path")
       )
     }
-    let device = try FileDevice(path: path, access: access)
+    let device = try DeviceOpener.open(path, access: access)
     do throws(FileSystemError) {
       return try area(device, superblock, uuid)
     } catch {
@@ -33,12 +33,9 @@ package enum ExternalJournal {
     func broken(_ rule: String) -> FileSystemError {
       .corrupt(Corruption("journal device", "\(device.name): \(rule)"))
     }
-    guard device.byteCount >= Superblock.byteOffset + UInt64(Superblock.byteCount) else {
+    guard let buffer = try device.superblockBytes() else {
       throw broken("\(device.byteCount) bytes are too few")
     }
-    let buffer = BlockBuffer(byteCount: Superblock.byteCount)
-    var bytes = buffer.mutableBytes
-    try device.read(into: &bytes, at: Superblock.byteOffset)
     let header = try JournalDevice(buffer.bytes)
     guard header.uuid == uuid else {
       throw broken("its UUID is \(text(header.uuid)), the filesystem's journal has \(text(uuid))")
