@@ -44,6 +44,8 @@ extension FileSystem {
   }
 
   func extentCount(of file: File) throws(FileSystemError) -> Int {
-    try file.node.withState { () throws(FileSystemError) in try file.node.contents.map?.extentCount() ?? 0 }
+    try file.node.withState { () throws(FileSystemError) in
+      try file.node.contents.map?.extentCount() ?? 0
+    }
   }
 }
