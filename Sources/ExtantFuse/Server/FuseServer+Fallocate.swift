@@ -41,13 +41,13 @@ extension FuseServer {
     guard mode.contains(.zeroRange) || mode.contains(.punchHole) else {
       return request.fail(error, self)
     }
-    shifts.run {
+    shifts.run(for: inode) {
       self.invalidatePages(of: inode, range)
       request.fail(error, self)
     }
   }
 
-  /// fallocate with every mode, by ioctl. Answers later, from the shift worker.
+  /// fallocate with every mode, by ioctl. Answers later, from a shift worker.
   ///
   /// The kernel takes no lock for an ioctl and leaves its cached pages as they are, but in a shift
   /// every page from `offset` on comes to lie elsewhere. So:
@@ -60,7 +60,7 @@ extension FuseServer {
   ///
   /// Pages are never dropped with the gate closed: that may wait for a read at the gate.
   func fallocateByIoctl(_ request: Request, _ open: OpenFile, _ call: extant_fallocate) {
-    shifts.run {
+    shifts.run(for: open.inode) {
       do throws(FileSystemError) {
         try open.file.checkFallocate(
           mode: FallocateMode(rawValue: call.mode), offset: call.offset, length: call.length)

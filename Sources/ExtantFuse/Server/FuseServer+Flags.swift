@@ -10,7 +10,7 @@ extension FuseServer {
     try engine.attributes(of: inode).flags.intersection(.userVisible).rawValue
   }
 
-  /// Answers by itself, and where a file becomes immutable from the shift worker: what mappings have
+  /// Answers by itself, and where a file becomes immutable from a shift worker: what mappings have
   /// dirtied until then is still to be written, which other threads must be free to do.
   ///
   /// - Parameter refusal: the answer where the flags are set.
@@ -29,7 +29,7 @@ extension FuseServer {
       } catch { request.fail(error, self) }
     }
     guard flags.contains(.immutable) else { return set() }
-    shifts.run {
+    shifts.run(for: inode) {
       self.invalidatePages(of: inode, from: 0)
       set()
     }

@@ -23,7 +23,7 @@ final class FuseServer: Sendable {
   let logsRequests: Bool
   let gates = InodeGates()
   let privileges = Privileges()
-  let shifts = ShiftWorker()
+  let shifts = ShiftWorkers()
   let removals = Removals()
   let notices = KernelNotices()
 
