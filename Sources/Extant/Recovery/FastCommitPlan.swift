@@ -19,13 +19,29 @@ struct FastCommitPlan {
 
     /// Made and removed between two commits: nothing of it was ever there.
     var isNothing: Bool { old == nil && linkCount == 0 }
+
+    var generation: UInt32? { raw?.rawBytes.le32(0x64) ?? old?.generation }
+
+    var isDirectory: Bool {
+      raw.map { FileKind(mode: $0.rawBytes.le16(0)) == .directory } ?? (old?.kind == .directory)
+    }
+  }
+
+  struct Name {
+    let entry: FastCommitName
+    let isAdded: Bool
+    /// Of an inode that was made with this name.
+    let isNew: Bool
+    let isDirectory: Bool
+    /// Of what had the inode's number on disk, and was removed.
+    var isOld = false
   }
 
   private(set) var targets: [InodeNumber: Target] = [:]
   /// Inodes that were deleted and made again: what they were goes first, as a whole.
   private(set) var reborn: [InodeNumber] = []
   /// Names that come and go, in order.
-  private(set) var names: [(name: FastCommitName, isAdded: Bool, isNew: Bool)] = []
+  private(set) var names: [Name] = []
 
   /// Blocks that become a file's, and that are nobody's in the end.
   private(set) var claimed: [Range<UInt64>] = []
@@ -60,20 +76,20 @@ struct FastCommitPlan {
   ) throws(FileSystemError) {
     switch record {
     case .inode(let number, let raw):
-      var isReborn = false
+      let generation = raw.rawBytes.le32(0x64)
+      if let known = targets[number] {
+        // Of what was made and removed between two commits only the removal is told.
+        let isOther = known.generation.map { $0 != generation } ?? (known.linkCount == 0)
+        if isOther { try end(number) }
+      }
       try change(number, fileSystem) { (target) throws(FileSystemError) in
-        if let old = target.old, old.generation != raw.rawBytes.le32(0x64) {
-          guard target.linkCount == 0, old.kind != .directory else {
-            throw .unsupported(
-              Unsupported("a fast commit that changes an inode's kind", "inode \(number.rawValue)"))
-          }
-          isReborn = true
-          target = Target(old: nil, linkCount: 0)
+        // Its end would have been told before.
+        guard target.generation.map({ $0 == generation }) ?? true else {
+          throw Self.usedAgain(number)
         }
         target.raw = raw
         target.linkCount = raw.rawBytes.le16(0x1A)
       }
-      if isReborn { reborn.append(number) }
     case .addRange(let number, let record):
       let end = UInt64(record.logical) + UInt64(record.length)
       guard end <= LogicalBlock.limit.rawValue else {
@@ -88,16 +104,43 @@ struct FastCommitPlan {
       try change(number, fileSystem) { $0.edits.append((range, nil)) }
     case .create(let name):
       try change(name.inode, fileSystem) { $0.linkCount = max($0.linkCount, 1) }
-      names.append((name, true, true))
+      note(name, isAdded: true, isNew: true)
     case .link(let name):
       try change(name.inode, fileSystem) { $0.linkCount = $0.linkCount &+ 1 }
-      names.append((name, true, false))
+      note(name, isAdded: true)
     case .unlink(let name):
       try change(name.inode, fileSystem) { target in
-        let isDirectory = target.old?.kind == .directory
-        target.linkCount = isDirectory ? 0 : target.linkCount - min(target.linkCount, 1)
+        target.linkCount = target.isDirectory ? 0 : target.linkCount - min(target.linkCount, 1)
       }
-      names.append((name, false, false))
+      note(name, isAdded: false)
+    }
+  }
+
+  private mutating func note(_ entry: FastCommitName, isAdded: Bool, isNew: Bool = false) {
+    let isDirectory = targets[entry.inode]?.isDirectory ?? false
+    names.append(Name(entry: entry, isAdded: isAdded, isNew: isNew, isDirectory: isDirectory))
+  }
+
+  private static func usedAgain(_ inode: InodeNumber) -> FileSystemError {
+    .unsupported(
+      Unsupported("a fast commit that uses an inode again", "inode \(inode.rawValue)"))
+  }
+
+  /// An inode that was removed and whose number another has now: nothing that was noted of it holds
+  /// for that one. What is on disk of it goes as a whole; its names there are other directories'.
+  private mutating func end(_ number: InodeNumber) throws(FileSystemError) {
+    guard let target = targets[number], target.linkCount == 0 else { throw Self.usedAgain(number) }
+    targets[number] = Target(old: nil, linkCount: 0)
+    names.removeAll {
+      $0.entry.parent == number || $0.entry.inode == number && $0.isAdded
+    }
+    if target.old != nil {
+      reborn.append(number)
+      for index in names.indices where names[index].entry.inode == number {
+        names[index].isOld = true
+      }
+    } else {
+      names.removeAll { $0.entry.inode == number && !$0.isOld }
     }
   }
 

@@ -30,16 +30,19 @@ extension FileSystem {
         try operation.free(BlockAddress(range.lowerBound), count: UInt64(range.count))
       }
     }
-    for (name, isAdded, isNew) in plan.names {
-      guard let target = plan.targets[name.inode] else { continue }
-      if target.isNothing {
-        if !isAdded { try remove(name) }
-        continue
+    for name in plan.names {
+      let entry = name.entry
+      // A directory that went took its names along.
+      if let parent = plan.targets[entry.parent], parent.linkCount == 0 { continue }
+      guard let target = plan.targets[entry.inode] else { continue }
+      if !name.isAdded {
+        try remove(name)
+      } else if !target.isNothing {
+        if name.isNew, isNewDirectory.remove(entry.inode) != nil {
+          try initialise(entry.inode, parent: entry.parent)
+        }
+        try add(entry)
       }
-      if isNew, isNewDirectory.remove(name.inode) != nil {
-        try initialise(name.inode, parent: name.parent)
-      }
-      if isAdded { try add(name) } else { try remove(name) }
     }
     guard isNewDirectory.isEmpty else {
       throw .corrupt(Corruption("fast commit", "a new directory has no name"))
@@ -222,16 +225,16 @@ extension FileSystem {
     }
   }
 
-  private func remove(_ removed: FastCommitName) throws(FileSystemError) {
+  private func remove(_ name: FastCommitPlan.Name) throws(FileSystemError) {
+    let removed = name.entry
     try withNode(removed.parent) { (parent) throws(FileSystemError) in
       // Gone already, or somebody else's by now.
       guard let match = try entries(of: parent).lookup(checked(removed.name).bytes),
         match.inode == removed.inode
       else { return }
-      let isDirectory = nodes.existing(removed.inode)?.kind == .directory
       try perform { (operation) throws(FileSystemError) in
         try entries(of: parent).remove(match, operation)
-        if isDirectory { changeSubdirectoryCount(of: parent, by: -1) }
+        if name.isDirectory { changeSubdirectoryCount(of: parent, by: -1) }
         operation.changed(parent)
       }
     }

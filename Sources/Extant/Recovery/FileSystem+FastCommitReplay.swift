@@ -52,12 +52,14 @@ extension FileSystem {
     }
   }
 
-  /// The blocks of `complete` that differ from `base`, without those of the journal.
+  /// The blocks of `complete` that `base` has not, or will not have with `plan` replayed, without
+  /// those of the journal.
   static func changedBlocks(
-    _ complete: OverlayDevice, _ base: any BlockDevice, _ journal: JournalArea,
-    _ superblock: Superblock
+    _ complete: OverlayDevice, _ base: any BlockDevice, replaying plan: Recovery.Plan,
+    _ journal: JournalArea, _ superblock: Superblock
   ) throws(FileSystemError) -> [(home: BlockAddress, image: BlockBuffer)] {
     let size = superblock.blockSize
+    let replayed = Set(plan.copies.map(\.home))
     var changed: [(home: BlockAddress, image: BlockBuffer)] = []
     for piece in complete.writtenPieces {
       let offset = piece * UInt64(size)
@@ -77,7 +79,8 @@ extension FileSystem {
         var slot = newBytes._mutatingExtracting(start..<start + Superblock.byteCount)
         current.encode(into: &slot)
       }
-      if new.bytes.array() != old.bytes.array() {
+      // The log may hold what is at home already, with something else in between.
+      if replayed.contains(BlockAddress(piece)) || new.bytes.array() != old.bytes.array() {
         changed.append((BlockAddress(piece), new))
       }
     }

@@ -154,7 +154,7 @@ extension FileSystem {
         recovered.fastCommits = []
         return
       }
-      let changes = try changedBlocks(complete, base, given, before)
+      let changes = try changedBlocks(complete, base, replaying: plan, given, before)
       if let next = try first.add(changes, to: plan, onto: base) {
         (journal, plan) = (next.superblock, next.plan)
         recovered.fastCommits = []
