@@ -15,4 +15,15 @@ import Testing
       #expect(problem == nil, "seed \(Seed.text(seed)), input \(number): \(input)")
     }
   }
+
+  /// Images that the fuzzer found not to come to an end, or worse.
+  @Test(.enabled(if: Environment.hasTools), arguments: ["shared-blocks-of-a-freed-inode"])
+  func whatWasFoundOnceHolds(_ name: String) throws {
+    let folder = try TemporaryDirectory()
+    let image = folder("image")
+    let packed = "\(Environment.packageRoot)/Images/finds/\(name).img.gz"
+    try Program.succeed(["sh", "-c", "gzip -dc '\(packed)' >'\(image)'"])
+    let problem = FuzzRun([]).run(try System.contents(image))
+    #expect(problem == nil)
+  }
 }

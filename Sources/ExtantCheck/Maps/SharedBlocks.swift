@@ -12,6 +12,9 @@ struct SharedBlocks {
   let round: CheckRound
   /// Clusters that must not be shared.
   private let contested: SparseBitSet
+  /// Whether others are shared on purpose: then a claim counts only where it is contested, for who
+  /// else claims the rest of it is not known here.
+  private let isPartial: Bool
   private var segments = SharedSegments([])
   /// Inodes that share something, or lie across the bounds of clusters.
   private var claimants: [InodeNumber] = []
@@ -23,9 +26,12 @@ struct SharedBlocks {
   /// Where the contents of directories that were moved are now.
   private var movedDirectories: [InodeNumber: [MapRun]] = [:]
 
-  init(_ round: CheckRound, _ contested: SparseBitSet) throws(FileSystemError) {
+  init(
+    _ round: CheckRound, _ contested: SparseBitSet, isPartial: Bool
+  ) throws(FileSystemError) {
     self.round = round
     self.contested = contested
+    self.isPartial = isPartial
     misaligned = Set(round.maps.misaligned)
     freeLimit = round.claims.freeCount
     try gather()
@@ -61,10 +67,11 @@ struct SharedBlocks {
       }
       let before = claims.count
       try forEachClaim(number, raw) { clusters in
-        guard misaligned.contains(number) || contested.intersects(clusters) else { return }
-        claims.append(
-          SharedSegments.Claim(
-            clusters: clusters, owner: number == .badBlocks ? .fixed : .inode(number)))
+        for part in contestedParts(of: clusters, number) {
+          claims.append(
+            SharedSegments.Claim(
+              clusters: part, owner: number == .badBlocks ? .fixed : .inode(number)))
+        }
       }
       if number != .badBlocks, claims.count > before || misaligned.contains(number) {
         claimants.append(number)
@@ -82,6 +89,23 @@ struct SharedBlocks {
       cluster = end
     }
     segments = SharedSegments(claims)
+  }
+
+  /// What is to be decided about a claim: nothing, all of it, or the contested parts.
+  private func contestedParts(
+    of clusters: Range<UInt64>, _ number: InodeNumber
+  ) -> [Range<UInt64>] {
+    if misaligned.contains(number) { return [clusters] }
+    guard contested.intersects(clusters) else { return [] }
+    guard isPartial else { return [clusters] }
+    var parts: [Range<UInt64>] = []
+    var start = clusters.lowerBound
+    while let first = contested.first(true, from: start, below: clusters.upperBound) {
+      start =
+        contested.first(false, from: first, below: clusters.upperBound) ?? clusters.upperBound
+      parts.append(first..<start)
+    }
+    return parts
   }
 
   /// Calls `body` with each claim of a map, as pass 1 made them.
@@ -106,10 +130,9 @@ struct SharedBlocks {
     var raw = try round.readInode(number)
     var own: [Range<UInt64>] = []
     var total: UInt64 = 0
-    let isMisaligned = misaligned.contains(number)
     try forEachClaim(number, raw) { clusters in
       total &+= UInt64(clusters.count)
-      if isMisaligned || contested.intersects(clusters) { own.append(clusters) }
+      own += contestedParts(of: clusters, number)
     }
     // From now on only the claims of others count.
     for clusters in own { segments.remove(clusters) }
@@ -239,10 +262,12 @@ extension CheckRound {
     guard !claims.shared.isEmpty || !maps.misaligned.isEmpty else { return }
     try moveSharedXattrBlocks()
     try moveSharedTranslators()
-    let isShared = superblock.features.readOnlyCompat.contains(.sharedBlocks)
-    let contested = isShared ? try wronglyShared() : claims.shared
+    // Blocks of misaligned runs are moved, whoever shares them.
+    let isPartial =
+      superblock.features.readOnlyCompat.contains(.sharedBlocks) && maps.misaligned.isEmpty
+    let contested = isPartial ? try wronglyShared() : claims.shared
     guard !contested.isEmpty || !maps.misaligned.isEmpty else { return }
-    var shared = try SharedBlocks(self, contested)
+    var shared = try SharedBlocks(self, contested, isPartial: isPartial)
     try shared.resolve()
   }
 
