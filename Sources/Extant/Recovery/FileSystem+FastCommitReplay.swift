@@ -52,14 +52,13 @@ extension FileSystem {
     }
   }
 
-  /// The blocks of `complete` that `base` has not, or will not have with `plan` replayed, without
-  /// those of the journal.
+  /// The blocks of `complete` that differ from `replayed`, which has the log's transactions in place,
+  /// without those of the journal.
   static func changedBlocks(
-    _ complete: OverlayDevice, _ base: any BlockDevice, replaying plan: Recovery.Plan,
-    _ journal: JournalArea, _ superblock: Superblock
+    _ complete: OverlayDevice, _ replayed: OverlayDevice, _ journal: JournalArea,
+    _ superblock: Superblock
   ) throws(FileSystemError) -> [(home: BlockAddress, image: BlockBuffer)] {
     let size = superblock.blockSize
-    let replayed = Set(plan.copies.map(\.home))
     var changed: [(home: BlockAddress, image: BlockBuffer)] = []
     for piece in complete.writtenPieces {
       let offset = piece * UInt64(size)
@@ -69,7 +68,7 @@ extension FileSystem {
       var newBytes = new.mutableBytes
       try complete.read(into: &newBytes, at: offset)
       var oldBytes = old.mutableBytes
-      try base.read(into: &oldBytes, at: offset)
+      try replayed.read(into: &oldBytes, at: offset)
       let place = Superblock.byteOffset
       if offset <= place, place < offset + UInt64(size) {
         // It is not recovered before all blocks are home.
@@ -79,8 +78,7 @@ extension FileSystem {
         var slot = newBytes._mutatingExtracting(start..<start + Superblock.byteCount)
         current.encode(into: &slot)
       }
-      // The log may hold what is at home already, with something else in between.
-      if replayed.contains(BlockAddress(piece)) || new.bytes.array() != old.bytes.array() {
+      if new.bytes.array() != old.bytes.array() {
         changed.append((BlockAddress(piece), new))
       }
     }

@@ -154,7 +154,12 @@ extension FileSystem {
         recovered.fastCommits = []
         return
       }
-      let changes = try changedBlocks(complete, base, replaying: plan, given, before)
+      // Not from what is at home: the log may have something else in between. The first would close
+      // the base.
+      let replayed = OverlayDevice(base: base, pieceByteCount: before.blockSize).copy()
+      _ = try Recovery(area: try given.on(replayed), superblock: journal, blockLimit: limit)
+        .replay(plan, onto: replayed, barrier: false)
+      let changes = try changedBlocks(complete, replayed, given, before)
       if let next = try first.add(changes, to: plan, onto: base) {
         (journal, plan) = (next.superblock, next.plan)
         recovered.fastCommits = []
